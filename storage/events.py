@@ -1,0 +1,177 @@
+"""What can happen on a call: one frozen value per event type, the vocabulary everyone shares.
+
+The class is the schema of the envelope's `data`; `type` is the name on the wire. Times are RFC 3339
+UTC strings with milliseconds, durations are integer milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Speaker = Literal["caller", "agent", "operator"]
+EndReason = Literal[
+    "caller_hangup",
+    "agent_hangup",
+    "operator_hangup",
+    "transferred",
+    "timeout",
+    "silence",
+    "max_duration",
+    "peer_lost",
+    "node_lost",
+    "provider_failed",
+    "refused",
+    "error",
+]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every event's data."""
+
+    type: ClassVar[str]
+    live_only: ClassVar[bool] = False  # True: shown live, never numbered, never stored
+
+
+class CallStarted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "call.started"
+    direction: Literal["inbound", "outbound"]
+    agent: str
+    agent_version: str
+    caller: str | None  # E.164 number or the name the call ticket gave; None where nothing is known
+    called: str | None
+    media: Literal["webrtc", "sip"]
+    node: str
+
+
+class CallAnswered(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "call.answered"
+    setup_ms: int  # offer received → media connected
+    codec: str
+
+
+class CallPeerLost(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "call.peer_lost"
+    silent_ms: int  # since the last packet from the peer
+
+
+class CallPeerResumed(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "call.peer_resumed"
+    gap_ms: int
+
+
+class CallEnded(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "call.ended"
+    reason: EndReason
+    last_seq: int
+    duration_ms: int
+    outcome: str | None
+    metrics: dict[str, Any]
+
+
+class SessionConfigured(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "session.configured"
+    session_id: str
+    model: str
+    connect_ms: int
+
+
+class SessionFailed(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "session.failed"
+    code: str
+    message: str
+
+
+class TurnStarted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "turn.started"
+    turn: int
+    speaker: Speaker
+    item_id: str
+
+
+class TurnCompleted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "turn.completed"
+    turn: int
+    response_latency_ms: int | None  # caller's last speech → agent's first packet sent; None for a greeting
+    tools: list[str]
+
+
+class TurnInterrupted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "turn.interrupted"
+    item_id: str
+    heard_ms: int
+    heard_text: str
+
+
+class TranscriptPartial(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "transcript.partial"
+    live_only: ClassVar[bool] = True
+    item_id: str
+    speaker: Speaker
+    text: str  # the whole text so far, not a delta
+
+
+class TranscriptFinal(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "transcript.final"
+    item_id: str
+    position: int  # order of speaking within the call, from 0
+    speaker: Speaker
+    text: str
+    heard_text: str  # what of it reached the caller's ear; equals text for a caller's own words
+    heard_ms: int | None  # None where the length is not known (a caller's words)
+    started_at: str  # RFC 3339, when the speaker began
+    interrupted: bool
+
+
+class ToolCalled(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "tool.called"
+    name: str
+    call_item_id: str
+    arguments: dict[str, Any]
+
+
+class ToolFinished(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "tool.finished"
+    name: str
+    call_item_id: str
+    ok: bool
+    duration_ms: int
+    output: Any  # what the model was told
+    error: str | None  # code, where not ok
+
+
+class HandoffRequested(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.requested"
+    handoff_id: str
+    reason: str
+    summary: str
+    method: Literal["ai", "caller", "operator", "policy", "failure"]
+
+
+class DtmfReceived(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "dtmf.received"
+    digit: str
+    duration_ms: int
+
+
+class QualitySampled(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "quality.sampled"
+    packets_received: int
+    packets_lost: int
+    concealed_ms: int
+    jitter_ms: float
+    rtt_ms: float | None
+
+
+class UsageRecorded(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "usage.recorded"
+    response_id: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    input_audio_tokens: int
+    input_text_tokens: int
+    cached_tokens: int
+    output_audio_tokens: int
+    output_text_tokens: int
