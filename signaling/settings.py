@@ -1,0 +1,158 @@
+"""Every setting, typed and documented: the table in the README is made from here.
+
+Pure: values in, a frozen `Settings` out. Where the values come from (files, environment, flags) and how
+their problems are worded is `signaling/cli/environment.py`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+DEFAULT_MODEL = "gpt-realtime-2.1"
+"""The current GPT Realtime model; the GPT-4o realtime previews have been withdrawn by OpenAI."""
+
+SHORTEST_SECRET = 32
+"""Bytes. RFC 7518 §3.2: a key for HS256 must be at least as long as the hash, 256 bits."""
+
+
+def _listed(value: Any) -> Any:
+    """An environment variable holds one string: JSON if it looks like it, else names between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"neither JSON nor a list separated by commas ({error})") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerSettings(_Section):
+    """Where the server listens and how many calls it takes."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all (put TLS in front).")
+    port: int = Field(8080, ge=0, le=65535, description="HTTP port; 0 takes any free one.")
+    node: str = Field("node", min_length=1, description="This process's name among others; the host's name.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="What browsers type, e.g. `https://calls.example.com`; with https, cookies become Secure.",
+    )
+    public_ip: str | None = Field(
+        None, description="Address put into SDP when the machine is behind a one-to-one NAT."
+    )
+    addresses: Names = Field((), description="Local addresses for media; empty means all.")
+    allowed_origins: Names = Field(
+        (),
+        description="Other web origins whose pages may open the live feed, e.g. `https://desk.example.com`.",
+    )
+    max_calls: int = Field(200, ge=1, description="Concurrent calls; the next one is answered 503.")
+    calls_per_minute: int = Field(
+        60, ge=0, description="New calls per minute and address for browsers and tickets; 0 means no limit."
+    )
+    drain_limit_s: float = Field(
+        900.0, ge=0, description="Seconds that running calls may go on after SIGTERM, then a goodbye."
+    )
+
+
+class RealtimeSettings(_Section):
+    """The Realtime API that talks."""
+
+    url: str = Field(
+        "wss://api.openai.com/v1", pattern=r"^wss?://\S+$", description="Any Realtime-compatible server."
+    )
+    model: str = Field(DEFAULT_MODEL, min_length=1, description="Model of agents that name none themselves.")
+    api_key: SecretStr | None = Field(None, description="Also read from `OPENAI_API_KEY`.")
+    connect_timeout_s: float = Field(10.0, gt=0, le=60, description="Seconds to open a session.")
+
+
+class AuthSettings(_Section):
+    """Who may use the doors."""
+
+    secret: SecretStr | None = Field(
+        None, description="Signs tokens (HS256), at least 32 bytes: `openssl rand -hex 32`."
+    )
+    session_ttl_s: int = Field(8 * 3600, ge=60, description="Seconds a browser stays signed in.")
+    resume_ttl_s: int = Field(
+        4 * 3600, ge=60, description="Seconds a caller's `X-Resume` token is good for their one call."
+    )
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < SHORTEST_SECRET:
+            raise ValueError(f"must be at least {SHORTEST_SECRET} bytes; make one with: openssl rand -hex 32")
+        return secret
+
+
+class AgentSettings(_Section):
+    """Where the agents are."""
+
+    path: str = Field("deploy/agents", description="Folder of agent files (TOML), or one file.")
+    default: str | None = Field(None, description="Agent of a call that names none; else the first by name.")
+
+
+class IceServer(_Section):
+    """A STUN or TURN server handed to browsers and used by the media leg."""
+
+    urls: Names
+    username: str | None = None
+    credential: SecretStr | None = None
+
+
+class MediaSettings(_Section):
+    """Audio between caller and server."""
+
+    ice_servers: Annotated[tuple[IceServer, ...], BeforeValidator(_listed)] = Field(
+        (), description='STUN and TURN servers: `[{"urls": ["stun:stun.example.com"]}]`.'
+    )
+    opus_bitrate: int = Field(24_000, ge=6_000, le=128_000, description="Bits per second towards the caller.")
+    opus_complexity: int = Field(5, ge=0, le=10, description="Opus encoder effort; more costs CPU.")
+    lost_after_s: float = Field(8.0, gt=0, description="Seconds of silence on the wire: the agent pauses.")
+    gone_after_s: float = Field(30.0, gt=0, description="Seconds of silence on the wire: the call ends.")
+    ice_timeout_s: float = Field(12.0, gt=0, description="Seconds a new call may take to connect.")
+    loopback: bool = Field(False, description="Offer 127.0.0.1 too, for machines without a network.")
+
+
+class ToolSettings(_Section):
+    """Functions the model may call, beyond the built-in ones."""
+
+    modules: Names = Field((), description="Python modules with `@tool` functions, e.g. `myshop.tools`.")
+
+
+class ClientSettings(_Section):
+    """How the command's client verbs find a running server."""
+
+    url: str = Field("http://localhost:8080", pattern=r"^https?://\S+$", description="Also `CORDBOARD_URL`.")
+    token: SecretStr | None = Field(None, description="Also `CORDBOARD_TOKEN`; see `cordboard token create`.")
+
+
+class Settings(_Section):
+    """All settings of one process."""
+
+    server: ServerSettings = ServerSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
+    auth: AuthSettings = AuthSettings()
+    agents: AgentSettings = AgentSettings()
+    media: MediaSettings = MediaSettings()
+    tools: ToolSettings = ToolSettings()
+    client: ClientSettings = ClientSettings()
+    redis_url: str | None = Field(
+        None, pattern=r"^(redis|rediss|unix)://\S+$", repr=False, description="Also read from `REDIS_URL`."
+    )
+    database_url: str | None = Field(
+        None, pattern=r"^postgres(ql)?://\S+$", repr=False, description="Also read from `DATABASE_URL`."
+    )
+    tenant: str = Field("default", pattern=r"^[a-z0-9-]+$", description="Name in channels and events.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    demo: bool = Field(False, description="Set by `cordboard demo`: calls from this machine need no token.")

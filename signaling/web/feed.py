@@ -1,0 +1,105 @@
+"""The live feed: every event to every client that asked for it, and no client can slow down another.
+
+`publish` never blocks and never fails. Each client has a bounded backlog of 256 messages; when it is full
+the oldest message goes and a `resync` marker takes its place, so that the client knows what to fetch again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signaling.web.topics import Topics
+from storage.codec import encode
+from storage.envelope import Envelope
+
+BACKLOG = 256
+"""Messages. About five seconds of twenty busy calls; a client further behind than that needs a new start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflow:
+    """Stands where messages were dropped."""
+
+    dropped: int
+
+
+class Subscription:
+    """One client's place in the feed. Policy of its backlog: drop the oldest, tell the client.
+
+    Use: `take()` in a loop from one task. Cancelling `take()` loses nothing.
+    """
+
+    def __init__(self, topics: Topics, *, capacity: int = BACKLOG) -> None:
+        self.topics = topics
+        self._capacity = capacity
+        self._messages: deque[str] = deque()
+        self._dropped = 0
+        self._something = asyncio.Event()
+
+    def offer(self, message: str) -> None:
+        """Append; the oldest goes when the backlog is full."""
+        if len(self._messages) >= self._capacity:
+            self._messages.popleft()
+            self._dropped += 1
+        self._messages.append(message)
+        self._something.set()
+
+    async def take(self) -> str | Overflow:
+        """The next message, waiting for one; an `Overflow` first where some were dropped before it."""
+        while not self._messages:
+            self._something.clear()
+            await self._something.wait()
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            return Overflow(dropped=dropped)
+        return self._messages.popleft()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+
+class Feed:
+    """All subscriptions of this process. Everything is called on the event loop."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+        self._last_seq: dict[str, int] = {}  # running calls only
+
+    @property
+    def subscribers(self) -> int:
+        return len(self._subscriptions)
+
+    def subscribe(self, topics: Topics) -> Subscription:
+        """Events published from now on. Take the snapshot in the same step (no await between)."""
+        subscription = Subscription(topics)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Idempotent."""
+        self._subscriptions.discard(subscription)
+
+    def publish(self, envelope: Envelope) -> None:
+        """Hand an event to whoever asked for it. Never blocks; encodes once, and only if someone listens."""
+        self._note_seq(envelope)
+        message: str | None = None
+        for subscription in self._subscriptions:
+            if subscription.topics.wants(envelope):
+                if message is None:
+                    message = encode(envelope).decode()
+                subscription.offer(message)
+
+    def last_seq(self, call_ids: Sequence[str]) -> dict[str, int]:
+        """The last seq published of each of these running calls; -1 where none was seen yet."""
+        return {call_id: self._last_seq.get(call_id, -1) for call_id in call_ids}
+
+    def _note_seq(self, envelope: Envelope) -> None:
+        if envelope.call_id is None or envelope.seq is None:
+            return
+        if envelope.type in ("call.ended", "call.annotated"):
+            self._last_seq.pop(envelope.call_id, None)
+        else:
+            self._last_seq[envelope.call_id] = envelope.seq
