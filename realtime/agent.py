@@ -1,0 +1,237 @@
+"""An agent's document: who answers, how it speaks, what it is for.
+
+The same document is a TOML file and, later, a version in the database. Parsing is strict: an unknown key is
+an error that names the nearest known one, because a misspelt `instrucions` would otherwise answer the phone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+SlotType = Literal[
+    "text", "name", "date", "time", "datetime", "integer", "choice", "phone", "email", "boolean"
+]
+
+
+class InvalidAgent(ValueError):
+    """The document cannot be used. `problems` has one line a problem: path, what is wrong, what would be right."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        super().__init__(source, problems)
+        self.source = source
+        self.problems = problems
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        head = f"{self.source} has {count} problem{'s' if count != 1 else ''}:"
+        return "\n  ".join([head, *self.problems])
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Guideline(_Document):
+    """What to do in one kind of situation; `verbatim` examples are said word for word."""
+
+    situation: str
+    do: str
+    example: str | None = None
+    verbatim: bool = False
+
+
+class ServerVad(_Document):
+    """Turn detection by loudness: the API ends a turn after `silence_duration_ms` without speech."""
+
+    type: Literal["server_vad"] = "server_vad"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    prefix_padding_ms: Annotated[int, Field(ge=0, le=5000)] = 300
+    silence_duration_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+
+
+class SemanticVad(_Document):
+    """Turn detection by meaning: the API waits longer where the sentence sounds unfinished."""
+
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+
+
+class Slot(_Document):
+    """One thing to find out."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    type: SlotType = "text"
+    description: str
+    required: bool = True
+    pattern: str | None = None
+    choices: list[str] | None = None
+    range: tuple[int, int] | None = None
+    confirm: bool = False
+
+    @model_validator(mode="after")
+    def _choices_need_a_list(self) -> Slot:
+        if self.type == "choice" and not self.choices:
+            raise ValueError("a slot of type choice needs `choices`")
+        return self
+
+
+class Goal(_Document):
+    """What the conversation is for."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    description: str
+    slots: list[Slot] = []
+    on_complete: str | None = None  # the tool that does it, or what to say
+
+
+class Outcome(_Document):
+    """One thing a call can end as."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    description: str
+
+
+class Handoff(_Document):
+    """When and to whom a person takes over."""
+
+    queue: str = "default"
+    reasons: list[str] = []
+    hours: str | None = None
+    max_wait_s: Annotated[int, Field(ge=1)] = 60
+
+
+class Limits(_Document):
+    """How long a call and its silences may last, in seconds."""
+
+    max_duration_s: Annotated[int, Field(ge=10)] = 1800
+    idle_prompt_s: Annotated[int, Field(ge=3)] = 12
+    idle_hangup_s: Annotated[int, Field(ge=6)] = 30
+
+
+class Transcription(_Document):
+    """How the caller's words are written down; a separate model from the one that talks."""
+
+    model: str = "gpt-transcribe"
+    languages: list[str] = []
+
+
+class Lookup(_Document):
+    """Whose record the agent may read: only the verified caller's, or that of any number said (fewer fields)."""
+
+    scope: Literal["verified", "stated"] = "verified"
+    fields: list[str] = ["name", "next_appointment"]
+
+
+class Recording(_Document):
+    enabled: bool = False
+    notice: str | None = None
+
+
+class Privacy(_Document):
+    retention_days: Annotated[int, Field(ge=1)] | None = None
+    redact: list[str] = []
+
+
+class Agent(_Document):
+    """See the fields; texts may use `{{name}}` for a variable. `version` is set by whoever loads it."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    name: str
+    version: str = "unversioned"
+    direction: Literal["inbound", "outbound", "both"] = "inbound"
+    language: str = "en"
+    variables: dict[str, str] = {}
+    personality: str = ""
+    tone: str = ""
+    instructions: str = ""
+    guidelines: list[Guideline] = []
+    greeting: str | None = None
+    voice: str = "marin"
+    speed: Annotated[float, Field(ge=0.25, le=1.5)] = 1.0
+    model: str | None = None
+    turn_detection: Annotated[ServerVad | SemanticVad, Field(discriminator="type")] = ServerVad()
+    tools: list[str] = []
+    handoff: Handoff = Handoff()
+    limits: Limits = Limits()
+    timezone: str = "UTC"
+    opening_hours: str | None = None
+    transcription: Transcription = Transcription()
+    fallback: list[str] = []
+    lookup: Lookup = Lookup()
+    recording: Recording = Recording()
+    privacy: Privacy = Privacy()
+    goals: list[Goal] = []
+    outcomes: list[Outcome] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"no such time zone: {value!r}; use an IANA name such as Europe/Berlin"
+            ) from error
+        return value
+
+    @model_validator(mode="after")
+    def _variables_are_defined(self) -> Agent:
+        for where, text in _texts(self):
+            for name in _VARIABLE.findall(text):
+                if name not in self.variables:
+                    raise ValueError(
+                        f"{where} uses {{{{{name}}}}}, which is not in variables{_did_you_mean(name, self.variables)}"
+                    )
+        return self
+
+    def say(self, text: str) -> str:
+        """`text` with its `{{name}}`s replaced by the agent's variables."""
+        return _VARIABLE.sub(lambda found: self.variables[found[1]], text)
+
+
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+def _texts(agent: Agent) -> list[tuple[str, str]]:
+    texts = [(name, getattr(agent, name)) for name in ("personality", "tone", "instructions")]
+    texts += [("greeting", agent.greeting or ""), ("opening_hours", agent.opening_hours or "")]
+    for index, line in enumerate(agent.guidelines):
+        texts.append((f"guidelines[{index}]", f"{line.situation} {line.do} {line.example or ''}"))
+    texts += [(f"goals[{index}].description", goal.description) for index, goal in enumerate(agent.goals)]
+    return texts
+
+
+def parse_agent(text: str, *, source: str) -> Agent:
+    """A TOML document → an agent whose `version` is the text's digest.
+
+    Raises InvalidAgent with every problem at once; `source` names the document in the message.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidAgent(source, [f"not TOML: {error}"]) from error
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    try:
+        return Agent.model_validate({"version": f"file:{digest}", **document})
+    except ValidationError as error:
+        raise InvalidAgent(source, [_problem(dict(detail)) for detail in error.errors()]) from error
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    path = ".".join(str(step) for step in detail["loc"]) or "document"
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: unknown key{_did_you_mean(str(detail['loc'][-1]), Agent.model_fields)}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{path}: {message}"
+
+
+def _did_you_mean(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,719 @@
+"""A call's conversation with a Realtime session: what is said, what is done, what was heard.
+
+A sans-I/O core. Each input takes `now` (monotonic seconds) and may leave effects; take them with `effects()`
+until there are none before the next input, answer `Flush` with `playout_cut` and `RunTool` with
+`tool_finished`, and call `wake` at `next_deadline()`. It knows no socket, no audio device and no clock.
+
+Barge-in follows the API guide's "Interruption and truncation": on `speech_started` the playout is flushed
+whatever the response's state, later audio of that response is dropped, and each item that was not wholly
+heard is truncated to what was, so that the model remembers what the caller heard and nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from media.format import bytes_to_samples, samples_to_seconds
+from media.playout import Cut, PartKey
+from realtime import client_events, instructions, server_events
+from realtime.agent import Agent
+from realtime.effects import (
+    Close,
+    Effect,
+    FinishPart,
+    Flush,
+    HangUp,
+    Note,
+    PausePlayout,
+    Play,
+    Publish,
+    ResumePlayout,
+    RunTool,
+    Send,
+)
+from realtime.responses import ResponseRequest, ResponseSequencer
+from realtime.session_config import ending_silence_ms, format_mismatch, session_config
+from realtime.tool_spec import ToolOutcome, ToolSpec
+from realtime.transcript import Final, Transcript
+from realtime.turns import Turns
+from realtime.usage import usage_of
+from storage.events import (
+    CallPeerLost,
+    CallPeerResumed,
+    DtmfReceived,
+    EndReason,
+    Event,
+    SessionConfigured,
+    SessionFailed,
+    Speaker,
+    ToolCalled,
+    ToolFinished,
+    TranscriptFinal,
+    TranscriptPartial,
+    TurnInterrupted,
+)
+
+# Errors that say "too late" or "already done": the conversation goes on as it is.
+BENIGN_ERRORS = frozenset(
+    {
+        "response_cancel_not_active",
+        "conversation_already_has_active_response",
+        "input_audio_buffer_commit_empty",
+        "item_truncate_invalid_item_id",
+        "item_retrieve_invalid_item_id",
+        "invalid_value",  # of a truncate that came a moment too late
+        "cannot_update_voice",
+    }
+)
+# Errors that no retry mends.
+FATAL_ERRORS = frozenset(
+    {
+        "insufficient_quota",
+        "invalid_api_key",
+        "account_deactivated",
+        "billing_hard_limit_reached",
+        "beta_api_shape_disabled",
+    }
+)
+LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
+GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends without it
+RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
+PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
+TOOL_OUTPUT_LIMIT = 16_384  # characters of a tool's output that the model is given
+
+
+class Phase(enum.Enum):
+    """Where a conversation stands. ENDING: nobody listens any more, late words are waited for."""
+
+    CONNECTING = "connecting"
+    CONFIGURING = "configuring"
+    READY = "ready"
+    ENDING = "ending"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The function calls of one response: answered together, once."""
+
+    open: set[str]
+    spoke: bool  # the response also said something
+    outputs: set[str] = field(default_factory=set)
+    hang_up: EndReason | None = None
+
+
+class Conversation:
+    """See the module's text for the contract. `origin`: the same instant on the monotonic and the wall clock."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        model: str,
+        instructions_text: str,
+        tools: Sequence[ToolSpec],
+        origin: tuple[float, datetime],
+    ) -> None:
+        self.agent = agent
+        self.phase = Phase.CONNECTING
+        self._model = model
+        self._instructions = instructions_text
+        self._tools = tuple(tools)
+        self._tool_names = frozenset(tool.name for tool in tools)
+        self._origin = origin
+        self._started = origin[0]
+        self._effects: list[Effect] = []
+        self._responses = ResponseSequencer()
+        self._transcript = Transcript()
+        self._turns = Turns()
+        self._ids = 0
+        self._session_id = ""
+        self._media_up = False
+        self._greeted = False
+        self._peer_lost = False
+        self._playing = False
+        self._speech_item: str | None = None  # barge-in whose cuts are awaited
+        self._muted: set[str] = set()  # responses whose audio is not wanted any more
+        self._spoke: set[str] = set()  # responses that said something
+        self._open_parts: dict[str, list[PartKey]] = {}  # by response: audio parts that may still grow
+        self._calls: dict[str, _Calls] = {}  # by response
+        self._call_owner: dict[str, tuple[str, str, str]] = {}  # call_id → response, item, name
+        self._requests: dict[str, str] = {}  # event_id → request_id of a response.create in doubt
+        self._failures = 0
+        self._appended_ms = 0
+        self._appended_at = self._started
+        self._partial_at: dict[str, float] = {}
+        self._ending: EndReason | None = None
+        self._ending_by: float | None = None
+        self._close_by: float | None = None
+        self._max_duration_at: float | None = self._started + agent.limits.max_duration_s
+        self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
+            server_events.SessionCreated: self._on_session_created,
+            server_events.SessionUpdated: self._on_session_updated,
+            server_events.ErrorEvent: self._on_error,
+            server_events.SpeechStarted: self._on_speech_started,
+            server_events.SpeechStopped: self._on_speech_stopped,
+            server_events.Committed: self._on_committed,
+            server_events.ItemAdded: self._on_item_added,
+            server_events.TranscriptionDelta: self._on_transcription_delta,
+            server_events.TranscriptionCompleted: self._on_transcription_completed,
+            server_events.TranscriptionFailed: self._on_transcription_failed,
+            server_events.ResponseCreated: self._on_response_created,
+            server_events.OutputItemAdded: self._on_output_item_added,
+            server_events.AudioDelta: self._on_audio_delta,
+            server_events.AudioDone: self._on_audio_done,
+            server_events.AudioTranscriptDelta: self._on_audio_transcript_delta,
+            server_events.AudioTranscriptDone: self._on_audio_transcript_done,
+            server_events.ResponseDone: self._on_response_done,
+            server_events.Ignored: self._on_ignored,
+            server_events.Malformed: self._on_malformed,
+        }
+
+    # What the shell asks.
+
+    def effects(self) -> list[Effect]:
+        """Everything to do now, in order; empties the list."""
+        taken = self._effects
+        self._effects = []
+        return taken
+
+    def next_deadline(self) -> float | None:
+        """When to call `wake`, if nothing else happens before."""
+        if self.phase is Phase.CLOSED:
+            return None
+        if self.phase is Phase.ENDING:
+            return self._close_by
+        due = [self._max_duration_at, self._ending_by]
+        if self.phase is Phase.READY:
+            due.append(self._responses.next_deadline())
+        return min((at for at in due if at is not None), default=None)
+
+    # What the shell tells: the session.
+
+    def receive(self, event: server_events.ServerEvent, now: float) -> None:
+        """One event of the server's. No event, in no order, raises."""
+        if self.phase is Phase.CLOSED:
+            return
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event, now)
+        self._pump(now)
+
+    def session_lost(self, code: str, message: str, now: float) -> None:
+        """The session's socket is gone, by whoever's doing."""
+        if self.phase in (Phase.ENDING, Phase.CLOSED):
+            self._close()  # no late words will come
+            return
+        self._publish(SessionFailed(code=code, message=message))
+        self.hang_up("provider_failed", now)
+        self._close()
+
+    def audio_appended(self, total_ms: int, now: float) -> None:
+        """`total_ms` of the caller's audio have been appended to the session so far."""
+        self._appended_ms = total_ms
+        self._appended_at = now
+
+    # What the shell tells: the media leg.
+
+    def media_connected(self, now: float) -> None:
+        self._media_up = True
+        self._greet()
+        self._pump(now)
+
+    def part_started(self, part: PartKey, now: float) -> None:
+        """The first packet of a part left for the caller."""
+        self._transcript.part_started(part, now)
+        self._turns.answer_audible(now)
+
+    def playout_drained(self, now: float) -> None:
+        """Everything that was queued has been heard."""
+        self._playing = False
+        self._finals(self._transcript.drained())
+        self._close_turn_if_over()
+        self._pump(now)
+
+    def playout_cut(self, cuts: tuple[Cut, ...], now: float) -> None:
+        """The answer to `Flush`: what had been heard of each part that will not be played to its end."""
+        self._playing = False
+        unheard = [cut for cut in cuts if not cut.finished]
+        finals = self._transcript.cut(tuple(unheard))
+        if self.phase is Phase.READY:
+            self._truncate(unheard)
+        if unheard and self._speech_item is not None:
+            self._publish_interrupted(unheard[0], finals)
+        self._finals(finals)
+        if self._speech_item is not None:
+            item_id, self._speech_item = self._speech_item, None
+            self._publish_all(self._turns.caller_speaks(item_id))
+        if self.phase is Phase.ENDING:
+            self._finish_record(now)
+        self._pump(now)
+
+    def digit_received(self, digit: str, duration_ms: int, now: float) -> None:
+        """A key on the caller's telephone. The model cannot hear it, so it is told in words."""
+        self._publish(DtmfReceived(digit=digit, duration_ms=duration_ms))
+        if self.phase is Phase.READY:
+            text = f"[The caller pressed {digit} on the keypad.]"
+            self._send(client_events.text_item(self._id("ev"), self._id("dtmf"), "user", text))
+            self._responses.want(ResponseRequest(request_id=self._id("req")))
+        self._pump(now)
+
+    def peer_lost(self, silent_ms: int, now: float) -> None:
+        """Nothing comes from the caller's side any more; the agent waits with what it was saying."""
+        if self._peer_lost or self.phase in (Phase.ENDING, Phase.CLOSED):
+            return
+        self._peer_lost = True
+        self._publish(CallPeerLost(silent_ms=silent_ms))
+        self._effects.append(PausePlayout())
+
+    def peer_resumed(self, gap_ms: int, now: float) -> None:
+        if not self._peer_lost or self.phase in (Phase.ENDING, Phase.CLOSED):
+            return
+        self._peer_lost = False
+        self._publish(CallPeerResumed(gap_ms=gap_ms))
+        self._effects.append(ResumePlayout())
+        self._pump(now)
+
+    # What the shell tells: tools, endings, time.
+
+    def tool_finished(self, call_id: str, outcome: ToolOutcome, now: float) -> None:
+        owner = self._call_owner.pop(call_id, None)
+        if owner is None:
+            return
+        response_id, item_id, name = owner
+        self._publish_all(outcome.events)
+        self._publish(
+            ToolFinished(
+                name=name,
+                call_item_id=item_id,
+                ok=outcome.ok,
+                duration_ms=outcome.duration_ms,
+                output=outcome.output,
+                error=outcome.error,
+            )
+        )
+        calls = self._calls[response_id]
+        calls.open.discard(call_id)
+        calls.hang_up = calls.hang_up or outcome.hang_up
+        if self.phase is Phase.READY:
+            output_id = self._id("out")
+            calls.outputs.add(output_id)
+            text = _for_the_model(outcome.output)
+            self._send(client_events.function_call_output(self._id("ev"), output_id, call_id, text))
+        if not calls.open:
+            del self._calls[response_id]
+            self._calls_answered(calls, now)
+        self._pump(now)
+
+    def say_goodbye(self, because: str, reason: EndReason, now: float) -> None:
+        """Have the agent say goodbye, then end the call; GOODBYE_S at most."""
+        if self.phase is not Phase.READY or self._peer_lost:
+            self.hang_up(reason, now)
+            return
+        self._responses.forget_wishes()
+        if self._responses.active is not None:
+            self._stop_response(self._responses.active)
+        self._want_words(instructions.goodbye(because), tool_choice="none")
+        self._end_after_words(reason, now)
+        self._pump(now)
+
+    def hang_up(self, reason: EndReason, now: float) -> None:
+        """The call is over, now: the caller left, or the deadline came. Idempotent."""
+        if self.phase in (Phase.ENDING, Phase.CLOSED):
+            return
+        if self._responses.active is not None and self.phase is Phase.READY:
+            self._stop_response(self._responses.active)
+        self._responses.forget_wishes()
+        self.phase = Phase.ENDING
+        self._ending = reason
+        self._close_by = now + LATE_TRANSCRIPT_S
+        self._transcript.drop_uncommitted()
+        self._effects += [Flush(), HangUp(reason=reason)]
+
+    def wake(self, now: float) -> None:
+        """Time has passed."""
+        if self.phase is Phase.ENDING and self._close_by is not None and now >= self._close_by:
+            self._close()
+        elif self._ending is not None and self._ending_by is not None and now >= self._ending_by:
+            self.hang_up(self._ending, now)
+        elif self._max_duration_at is not None and now >= self._max_duration_at:
+            self._max_duration_at = None
+            self.say_goodbye("it has reached its longest duration", "max_duration", now)
+        self._pump(now)
+
+    # Session set-up.
+
+    def _on_session_created(self, event: server_events.SessionCreated, now: float) -> None:
+        if self.phase is not Phase.CONNECTING:
+            return
+        self._session_id = event.session.id
+        self.phase = Phase.CONFIGURING
+        config = session_config(self.agent, instructions=self._instructions, tools=self._tools)
+        self._send(client_events.session_update(self._id("ev"), config))
+
+    def _on_session_updated(self, event: server_events.SessionUpdated, now: float) -> None:
+        if self.phase is not Phase.CONFIGURING:
+            return
+        mismatch = format_mismatch(event.session.audio)
+        if mismatch is not None:
+            self._provider_failed("format_mismatch", mismatch, now)
+            return
+        self.phase = Phase.READY
+        self._publish(
+            SessionConfigured(
+                session_id=self._session_id,
+                model=event.session.model or self._model,
+                connect_ms=round((now - self._started) * 1000),
+            )
+        )
+        self._greet()
+
+    def _greet(self) -> None:
+        # With voice activity detection the model waits for the caller: the first word is ours to ask for,
+        # once the session is configured and somebody can hear it.
+        if self._greeted or not self._media_up or self.phase is not Phase.READY:
+            return
+        self._greeted = True
+        self._want_words(instructions.greeting(self.agent), tool_choice="none")
+
+    def _on_error(self, event: server_events.ErrorEvent, now: float) -> None:
+        error = event.error
+        code = error.code or error.type or "unknown"
+        request_id = self._requests.pop(error.event_id or "", None)
+        if request_id is not None:
+            if code == "conversation_already_has_active_response":
+                self._responses.refused(request_id, now)
+            else:
+                self._responses.failed(request_id)
+        if code in FATAL_ERRORS:
+            self._provider_failed(code, error.message, now)
+        elif self.phase is Phase.CONFIGURING:
+            # A session that could not be configured would answer with the API's defaults.
+            self._provider_failed(code, error.message, now)
+        else:
+            kind = "benign" if code in BENIGN_ERRORS else "error"
+            self._effects.append(Note(code=f"realtime.{kind}", detail=f"{code} {error.param or ''}".strip()))
+
+    def _on_ignored(self, event: server_events.Ignored, now: float) -> None:
+        if not event.known:
+            self._effects.append(Note(code="realtime.unknown_event", detail=event.type[:80]))
+
+    def _on_malformed(self, event: server_events.Malformed, now: float) -> None:
+        self._effects.append(Note(code="realtime.malformed_event", detail=f"{event.type}: {event.problem}"))
+
+    def _provider_failed(self, code: str, message: str, now: float) -> None:
+        if self.phase in (Phase.ENDING, Phase.CLOSED):
+            return
+        self._publish(SessionFailed(code=code, message=message))
+        self.hang_up("provider_failed", now)
+
+    # The caller speaks.
+
+    def _on_speech_started(self, event: server_events.SpeechStarted, now: float) -> None:
+        if self.phase is not Phase.READY:
+            return
+        self._transcript.speech_started(event.item_id, now)
+        self._responses.speech_started()
+        if self._ending == "agent_hangup":
+            # A caller who speaks into the goodbye is not done yet. Other endings hold: they are not a choice.
+            self._ending = self._ending_by = None
+        active = self._responses.active
+        if active is not None:
+            self._muted.add(active)  # the server cancels it by itself (interrupt_response)
+        self._speech_item = event.item_id
+        self._effects.append(Flush())
+
+    def _on_speech_stopped(self, event: server_events.SpeechStopped, now: float) -> None:
+        # The server counts the audio it was sent; we know when each millisecond of that was sent.
+        ended_ms = event.audio_end_ms - ending_silence_ms(self.agent)
+        self._turns.caller_stopped(min(now, self._appended_at - (self._appended_ms - ended_ms) / 1000))
+
+    def _on_committed(self, event: server_events.Committed, now: float) -> None:
+        if self.phase is Phase.READY:
+            self._transcript.committed(event.item_id, now)
+            self._responses.committed(now, server_responds=True)
+
+    def _on_item_added(self, event: server_events.ItemAdded, now: float) -> None:
+        self._responses.item_added(event.item.id)
+
+    def _on_transcription_delta(self, event: server_events.TranscriptionDelta, now: float) -> None:
+        self._partial(
+            "caller", event.item_id, self._transcript.caller_partial(event.item_id, event.delta), now
+        )
+
+    def _on_transcription_completed(self, event: server_events.TranscriptionCompleted, now: float) -> None:
+        final = self._transcript.caller_final(event.item_id, event.transcript, now)
+        self._finals([final] if final is not None else [])
+        self._close_if_complete()
+
+    def _on_transcription_failed(self, event: server_events.TranscriptionFailed, now: float) -> None:
+        code = event.error.code or event.error.type or "unknown"
+        self._effects.append(Note(code="realtime.transcription_failed", detail=code))
+        self._transcript.caller_failed(event.item_id)
+        self._close_if_complete()
+
+    # The agent speaks.
+
+    def _on_response_created(self, event: server_events.ResponseCreated, now: float) -> None:
+        response = event.response
+        caller_speaking = self._responses.caller_speaking
+        self._responses.created(response.id, _request_id(response))
+        if self.phase is not Phase.READY or caller_speaking:
+            # It was asked for before the caller began to speak, or before the call ended.
+            self._stop_response(response.id)
+
+    def _on_output_item_added(self, event: server_events.OutputItemAdded, now: float) -> None:
+        if event.item.type == "message" and self.phase is Phase.READY:
+            self._transcript.agent_item(event.response_id, event.item.id, now)
+            if event.response_id not in self._muted:
+                self._publish_all(self._turns.agent_speaks(event.item.id))
+
+    def _on_audio_delta(self, event: server_events.AudioDelta, now: float) -> None:
+        if event.response_id in self._muted or self.phase is not Phase.READY:
+            return
+        part = PartKey(
+            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
+        )
+        self._spoke.add(event.response_id)
+        open_parts = self._open_parts.setdefault(event.response_id, [])
+        if part not in open_parts:
+            open_parts.append(part)
+        self._playing = True
+        self._transcript.agent_audio(part, samples_to_seconds(bytes_to_samples(len(event.delta))) * 1000)
+        self._effects.append(Play(part=part, pcm=event.delta))
+
+    def _on_audio_done(self, event: server_events.AudioDone, now: float) -> None:
+        part = PartKey(
+            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
+        )
+        self._transcript.agent_audio_done(part)
+        open_parts = self._open_parts.get(event.response_id, [])
+        if part in open_parts:
+            open_parts.remove(part)
+            self._effects.append(FinishPart(part=part))
+
+    def _on_audio_transcript_delta(self, event: server_events.AudioTranscriptDelta, now: float) -> None:
+        part = PartKey(
+            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
+        )
+        text = self._transcript.agent_partial(part, event.delta)
+        if event.response_id not in self._muted:
+            self._partial("agent", event.item_id, text, now)
+
+    def _on_audio_transcript_done(self, event: server_events.AudioTranscriptDone, now: float) -> None:
+        part = PartKey(
+            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
+        )
+        self._transcript.agent_text(part, event.transcript)
+
+    def _on_response_done(self, event: server_events.ResponseDone, now: float) -> None:
+        response = event.response
+        self._responses.done(response.id, _request_id(response))
+        used = usage_of(response, self._model)
+        if used is not None:
+            self._publish(used)
+        interrupted = response.id in self._muted or response.status == "cancelled"
+        if interrupted:
+            self._transcript.cut_unheard(response.id)
+        self._muted.discard(response.id)
+        # A response that failed half-way never said that its audio was done.
+        self._effects += [FinishPart(part=part) for part in self._open_parts.pop(response.id, [])]
+        self._finals(self._transcript.response_over(response.id, now))
+        if self.phase is Phase.READY:
+            self._run_tools(response, now)
+            if response.status == "failed":
+                self._response_failed(response, now)
+            elif response.status == "completed":
+                self._failures = 0
+        self._spoke.discard(response.id)
+        self._close_turn_if_over()
+        self._close_if_complete()
+
+    def _response_failed(self, response: server_events.ResponseState, now: float) -> None:
+        details = response.status_details
+        error = details.error if details is not None and details.error is not None else None
+        code = (error.code or error.type if error is not None else None) or "response_failed"
+        self._failures += 1
+        self._effects.append(Note(code="realtime.response_failed", detail=code))
+        if code in FATAL_ERRORS or self._failures > 1:
+            # To the caller a failed response is silence; twice is enough.
+            self._provider_failed(code, error.message if error is not None else "", now)
+        else:
+            again = ResponseRequest(request_id=self._id("req"), not_before=now + RETRY_AFTER_S)
+            self._responses.want(again)
+
+    # Tools.
+
+    def _run_tools(self, response: server_events.ResponseState, now: float) -> None:
+        items = [
+            item
+            for item in response.output
+            if item.type == "function_call" and item.call_id and item.status in (None, "completed")
+        ]
+        if not items:
+            return
+        calls = _Calls(open={item.call_id or "" for item in items}, spoke=response.id in self._spoke)
+        self._calls[response.id] = calls
+        for item in items:
+            call_id, name = item.call_id or "", item.name or ""
+            self._call_owner[call_id] = (response.id, item.id, name)
+            arguments = _arguments(item.arguments)
+            self._turns.tool_called(name)
+            self._publish(ToolCalled(name=name, call_item_id=item.id, arguments=arguments or {}))
+            if name not in self._tool_names:
+                self.tool_finished(call_id, _refused("unknown_tool", f"There is no tool {name!r}."), now)
+            elif arguments is None:
+                self.tool_finished(
+                    call_id, _refused("invalid_arguments", "The arguments are not a JSON object."), now
+                )
+            else:
+                self._effects.append(
+                    RunTool(call_id=call_id, item_id=item.id, name=name, arguments=arguments)
+                )
+
+    def _calls_answered(self, calls: _Calls, now: float) -> None:
+        if self.phase is not Phase.READY:
+            return
+        if calls.hang_up is None:
+            self._responses.want(
+                ResponseRequest(request_id=self._id("req"), answers=frozenset(calls.outputs))
+            )
+            return
+        if not calls.spoke:
+            self._want_words(instructions.GOODBYE_AFTER_TOOL, tool_choice="none")
+        self._end_after_words(calls.hang_up, now)
+
+    # Saying and ending.
+
+    def _want_words(self, extra: str, *, tool_choice: str) -> None:
+        # A response's instructions replace the session's, so the session's are said again before the extra.
+        body = {"instructions": f"{self._instructions}\n\n# Now\n{extra}", "tool_choice": tool_choice}
+        self._responses.want(ResponseRequest(request_id=self._id("req"), body=body))
+
+    def _end_after_words(self, reason: EndReason, now: float) -> None:
+        self._ending = reason
+        self._ending_by = now + GOODBYE_S
+
+    def _stop_response(self, response_id: str) -> None:
+        self._muted.add(response_id)
+        self._send(client_events.cancel_response(self._id("ev"), response_id))
+
+    def _truncate(self, unheard: Sequence[Cut]) -> None:
+        for cut in unheard:
+            audio_end_ms = min(cut.heard_ms, cut.received_ms)
+            self._send(
+                client_events.truncate_item(
+                    self._id("ev"), cut.part.item_id, cut.part.content_index, audio_end_ms
+                )
+            )
+
+    def _publish_interrupted(self, cut: Cut, finals: Sequence[Final]) -> None:
+        item_id = cut.part.item_id
+        final = next((final for final in finals if final.item_id == item_id), None)
+        if final is not None:
+            heard_ms, heard_text = final.heard_ms or 0, final.heard_text
+        else:
+            heard_ms, heard_text = self._transcript.heard_so_far(item_id)
+        self._publish(TurnInterrupted(item_id=item_id, heard_ms=heard_ms, heard_text=heard_text))
+
+    def _finish_record(self, now: float) -> None:
+        """The media leg is closed: nothing more will be heard."""
+        self._finals(self._transcript.end())
+        self._publish_all(self._turns.close())
+        self._close_if_complete()
+
+    def _close_turn_if_over(self) -> None:
+        if not self._playing and self._responses.quiet and not self._calls:
+            self._publish_all(self._turns.close())
+
+    def _close_if_complete(self) -> None:
+        if self.phase is Phase.ENDING and not self._transcript.awaits_caller and not self._call_owner:
+            self._close()
+
+    def _close(self) -> None:
+        if self.phase is not Phase.ENDING or self._ending is None:
+            return
+        self.phase = Phase.CLOSED
+        self._effects.append(Close(reason=self._ending))
+
+    def _pump(self, now: float) -> None:
+        """Send the response that is due; end a call that has said its last word."""
+        if self.phase is not Phase.READY:
+            return
+        if self._ending is not None and not self._playing and self._responses.quiet and not self._calls:
+            self.hang_up(self._ending, now)
+            return
+        request = None if self._peer_lost else self._responses.next_request(now)
+        if request is not None:
+            event_id = self._id("ev")
+            self._requests = {event_id: request.request_id}
+            self._send(client_events.create_response(event_id, request.request_id, request.body))
+
+    # Small things.
+
+    def _id(self, kind: str) -> str:
+        self._ids += 1
+        return f"{kind}_{self._ids}"
+
+    def _send(self, message: bytes) -> None:
+        self._effects.append(Send(message=message))
+
+    def _publish(self, event: Event) -> None:
+        self._effects.append(Publish(event=event))
+
+    def _publish_all(self, events: Sequence[Event]) -> None:
+        self._effects += [Publish(event=event) for event in events]
+
+    def _partial(self, speaker: Speaker, item_id: str, text: str, now: float) -> None:
+        if text and now - self._partial_at.get(item_id, -1e9) >= PARTIAL_EVERY_S:
+            self._partial_at[item_id] = now
+            self._publish(TranscriptPartial(item_id=item_id, speaker=speaker, text=text))
+
+    def _finals(self, finals: Sequence[Final]) -> None:
+        for final in finals:
+            self._partial_at.pop(final.item_id, None)
+            self._publish(
+                TranscriptFinal(
+                    item_id=final.item_id,
+                    position=final.position,
+                    speaker=final.speaker,
+                    text=final.text,
+                    heard_text=final.heard_text,
+                    heard_ms=final.heard_ms,
+                    started_at=self._wall(final.started_at),
+                    interrupted=final.interrupted,
+                )
+            )
+
+    def _wall(self, at: float) -> str:
+        moment = self._origin[1] + timedelta(seconds=at - self._origin[0])
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _request_id(response: server_events.ResponseState) -> str | None:
+    return (response.metadata or {}).get("request")
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refused(code: str, message: str) -> ToolOutcome:
+    return ToolOutcome(ok=False, output={"error": code, "message": message}, duration_ms=0, error=code)
+
+
+def _for_the_model(output: Any) -> str:
+    text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
+    if len(text) <= TOOL_OUTPUT_LIMIT:
+        return text
+    return text[:TOOL_OUTPUT_LIMIT] + f"\n[cut: {len(text)} characters in all]"

@@ -1,0 +1,64 @@
+"""From an agent to the body of `session.update`. Source: API reference, "session.update" (GA)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from realtime.agent import Agent, SemanticVad
+from realtime.tool_spec import ToolSpec
+
+# The one PCM rate that the API takes. `rate` is required on the wire although the SDK's type marks it optional.
+PCM_24K = {"type": "audio/pcm", "rate": 24000}
+
+
+def session_config(agent: Agent, *, instructions: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
+    """The whole configuration of a call's session."""
+    transcription: dict[str, Any] = {"model": agent.transcription.model}
+    languages = agent.transcription.languages
+    if len(languages) == 1:
+        transcription["language"] = languages[0]
+    elif languages:
+        transcription["languages"] = languages
+    return {
+        "type": "realtime",
+        "instructions": instructions,
+        "output_modalities": ["audio"],
+        "audio": {
+            "input": {
+                "format": PCM_24K,
+                "transcription": transcription,
+                "turn_detection": turn_detection(agent),
+            },
+            "output": {"format": PCM_24K, "voice": agent.voice, "speed": agent.speed},
+        },
+        "tools": [tool.as_session_tool() for tool in tools],
+        "tool_choice": "auto",
+    }
+
+
+def turn_detection(agent: Agent) -> dict[str, Any]:
+    """The server answers each turn by itself and stops speaking when the caller does."""
+    return {
+        **agent.turn_detection.model_dump(),
+        "create_response": True,
+        "interrupt_response": True,
+    }
+
+
+def ending_silence_ms(agent: Agent) -> int:
+    """How much of the audio before `speech_stopped` was the silence that proved the end; 0 where not known."""
+    detection = agent.turn_detection
+    return 0 if isinstance(detection, SemanticVad) else detection.silence_duration_ms
+
+
+def format_mismatch(configured: dict[str, Any]) -> str | None:
+    """What is wrong with the audio formats that `session.updated` reports, or None.
+
+    A server that silently keeps another format turns the call into static, so it is checked.
+    """
+    for way in ("input", "output"):
+        got = (configured.get(way) or {}).get("format")
+        if got is not None and (got.get("type") != "audio/pcm" or got.get("rate", 24000) != 24000):
+            return f"audio.{way}.format is {got!r}, asked for {PCM_24K!r}"
+    return None

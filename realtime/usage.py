@@ -1,0 +1,29 @@
+"""What a response cost, in the tokens that the API bills."""
+
+from __future__ import annotations
+
+from realtime.server_events import ResponseState, TokenDetails
+from storage.events import UsageRecorded
+
+
+def usage_of(response: ResponseState, model: str) -> UsageRecorded | None:
+    """None where the server gave no usage (a response that failed before it began).
+
+    `cached_tokens` is a part of `input_tokens`, billed at the lower price.
+    """
+    usage = response.usage
+    if usage is None:
+        return None
+    taken = usage.input_token_details or TokenDetails()
+    given = usage.output_token_details or TokenDetails()
+    return UsageRecorded(
+        response_id=response.id,
+        model=model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        input_audio_tokens=taken.audio_tokens,
+        input_text_tokens=taken.text_tokens,
+        cached_tokens=taken.cached_tokens,
+        output_audio_tokens=given.audio_tokens,
+        output_text_tokens=given.text_tokens,
+    )
