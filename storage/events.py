@@ -64,10 +64,19 @@ class CallPeerResumed(Event, frozen=True, kw_only=True):
 class CallEnded(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "call.ended"
     reason: EndReason
-    last_seq: int
+    last_seq: int = -1  # its own seq; the Sequencer fills it in, whatever stands here
     duration_ms: int
     outcome: str | None
     metrics: dict[str, Any]
+
+
+class CallAnnotated(Event, frozen=True, kw_only=True):
+    """A fact learnt after `call.ended`; the only type that may follow it."""
+
+    type: ClassVar[str] = "call.annotated"
+    kind: Literal["outcome", "wrap_up", "rating", "judgement"]
+    value: Any
+    by: str | None = None  # who said so: an operator's id, or None for the machine
 
 
 class SessionConfigured(Event, frozen=True, kw_only=True):
@@ -75,6 +84,12 @@ class SessionConfigured(Event, frozen=True, kw_only=True):
     session_id: str
     model: str
     connect_ms: int
+
+
+class SessionReconnected(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "session.reconnected"
+    cause: str
+    gap_ms: int  # how long the agent was deaf
 
 
 class SessionFailed(Event, frozen=True, kw_only=True):
@@ -141,6 +156,36 @@ class ToolFinished(Event, frozen=True, kw_only=True):
     error: str | None  # code, where not ok
 
 
+class SlotFilled(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "slot.filled"
+    goal: str
+    slot: str
+    value: Any  # ISO text for dates and times, a JSON number or boolean where the slot's type is one
+    confirmed: bool
+
+
+class SlotConfirmed(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "slot.confirmed"
+    goal: str
+    slot: str
+    value: Any
+
+
+class SlotCorrected(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "slot.corrected"
+    goal: str
+    slot: str
+    value: Any
+    previous: Any
+
+
+class GoalCompleted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "goal.completed"
+    goal: str
+    status: str
+    rung: str | None
+
+
 class HandoffRequested(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "handoff.requested"
     handoff_id: str
@@ -175,3 +220,11 @@ class UsageRecorded(Event, frozen=True, kw_only=True):
     cached_tokens: int
     output_audio_tokens: int
     output_text_tokens: int
+
+
+def _by_type(base: type[Event]) -> dict[str, type[Event]]:
+    return {event.type: event for event in base.__subclasses__()}
+
+
+# Wire name → class, in the order of this file: what the schema documents are generated from.
+EVENT_TYPES: dict[str, type[Event]] = _by_type(Event)

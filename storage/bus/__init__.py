@@ -1,0 +1,1 @@
+"""Redis: events out to whoever listens, and into the streams that the worker reads."""
