@@ -1,0 +1,1 @@
+"""The WebSocket to a Realtime server."""

@@ -1,0 +1,1 @@
+"""The media server put together: a session per call, the switchboard of all calls, the process."""

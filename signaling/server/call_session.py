@@ -1,0 +1,413 @@
+"""One call: the media leg, the conversation and the session's socket, joined.
+
+The audio path on one screen:
+
+    caller → Peer → audio_received → append → socket            (no task, no queue: one callback)
+    socket → message_received → conversation → Play → Peer → caller
+
+Everything the conversation decides comes out as effects, carried out here in order. The call's only tasks are
+in one TaskGroup: tools that are running, the leg being closed, the quality sampler. They end with the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Concatenate, ParamSpec
+from zoneinfo import ZoneInfo
+
+from media.playout import PartKey
+from media.rtc.peer import OfferRejected, Peer, PeerConfig
+from realtime import client_events, effects, instructions
+from realtime.agent import Agent
+from realtime.client.endpoint import Endpoint, open_session
+from realtime.client.socket import ConnectFailed, RealtimeSocket
+from realtime.conversation import Conversation, Phase
+from realtime.server_events import parse
+from realtime.tool_spec import ToolOutcome
+from realtime.tools.context import Appointments, CallContext, Customers
+from realtime.tools.registry import Tool
+from realtime.tools.runner import run_tool
+from signaling.call import CallInput, CallLife, CallState
+from signaling.caller import CallerIdentity
+from storage.envelope import Envelope, Sequencer
+from storage.events import (
+    CallAnswered,
+    CallEnded,
+    CallStarted,
+    EndReason,
+    Event,
+    QualitySampled,
+    SessionFailed,
+)
+from storage.metrics import CallMetrics
+from storage.projection import CallProjection
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+QUALITY_EVERY_S = 15.0
+# A numbered event is about 400 bytes; the longest calls have a few thousand.
+JOURNAL_LIMIT = 20_000
+FRAME_MS = 20
+
+GONE_REASONS: dict[str, EndReason] = {
+    "peer_lost": "peer_lost",
+    "closed": "caller_hangup",  # the browser closed its connection without a DELETE
+    "ice_timeout": "timeout",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallServices:
+    """What every call of this process shares."""
+
+    node: str
+    tenant: str
+    endpoint: Endpoint
+    default_model: str
+    peer_config: PeerConfig
+    emit: Callable[[Envelope], None]  # never blocks
+    customers: Customers | None
+    appointments: Appointments | None
+
+
+def _guarded(
+    method: Callable[Concatenate[CallSession, P], None],
+) -> Callable[Concatenate[CallSession, P], None]:
+    """A bug of ours must cost one call at the most, and be seen: never the ticker or socket that called."""
+
+    @functools.wraps(method)
+    def guarded(self: CallSession, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self._failed(error)
+
+    return guarded
+
+
+class CallSession:
+    """Order of calls: `answer`, then whatever happens, `hang_up`, and `ended` to wait for the last event."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        agent: Agent,
+        tools: Mapping[str, Tool],
+        caller: CallerIdentity,
+        services: CallServices,
+    ) -> None:
+        self.call_id = call_id
+        self.agent = agent
+        self.life = CallLife()
+        self.projection = CallProjection(call_id)
+        self.journal: list[Envelope] = []
+        self.ended = asyncio.Event()
+        self._caller = caller
+        self._tools = tools
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self._wall_started = datetime.now(UTC)
+        self._model = agent.model or services.default_model
+        self._sequencer = Sequencer(call_id, services.tenant)
+        self._metrics = CallMetrics()
+        self._conversation = Conversation(
+            agent,
+            model=self._model,
+            instructions_text=instructions.render(
+                agent,
+                now=self._wall_started,
+                caller_number=caller.number,
+                tool_notes=[(name, each.spec.description) for name, each in tools.items()],
+            ),
+            tools=[each.spec for each in tools.values()],
+            origin=(self._started, self._wall_started),
+        )
+        self._peer: Peer | None = None
+        self._socket: RealtimeSocket | None = None
+        self._appended_ms = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._driving = False
+        self._group: asyncio.TaskGroup | None = None
+        self._closed = asyncio.Event()
+        self._life_task: asyncio.Task[None] | None = None
+
+    async def answer(self, offer_sdp: str) -> str:
+        """The SDP answer; from then on the caller is heard.
+
+        Raises OfferRejected (nothing is on record) or ConnectFailed (the call is on record as failed).
+        """
+        self._peer = await Peer.answer(offer_sdp, self, self._services.peer_config)
+        try:
+            self._publish(
+                CallStarted(
+                    direction="inbound",
+                    agent=self.agent.id,
+                    agent_version=self.agent.version,
+                    caller=self._caller.label,
+                    called=None,
+                    media="webrtc",
+                    node=self._services.node,
+                )
+            )
+            self._socket = await open_session(self._services.endpoint, self._model, self)
+        except ConnectFailed as error:
+            await self._peer.close()
+            self._publish(SessionFailed(code=error.code, message=error.detail))
+            self.life.happened(CallInput.ANSWER_FAILED)
+            self._publish_ended("provider_failed")
+            raise
+        except BaseException:
+            await self._peer.close()
+            if not self.life.over:
+                self.life.happened(CallInput.ANSWER_FAILED)
+                self._publish_ended("error")
+            raise
+        self.life.happened(CallInput.ANSWER_SENT)
+        self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
+        self._drive()
+        return self._peer.answer_sdp
+
+    def hang_up(self, reason: EndReason) -> None:
+        """End the call now. Idempotent."""
+        if not self.life.over:
+            self._conversation.hang_up(reason, self._loop.time())
+            self._drive()
+
+    def say_goodbye(self, because: str, reason: EndReason) -> None:
+        """Have the agent end the call in its own words, within seconds."""
+        if not self.life.over:
+            self._conversation.say_goodbye(because, reason, self._loop.time())
+            self._drive()
+
+    # PeerObserver: the media leg tells.
+
+    @_guarded
+    def media_connected(self, at: float, codec: str) -> None:
+        self.life.happened(CallInput.MEDIA_CONNECTED)
+        self._publish(CallAnswered(setup_ms=round((at - self._started) * 1000), codec=codec))
+        self._conversation.media_connected(at)
+        self._drive()
+
+    @_guarded
+    def audio_received(self, pcm: bytes, at: float) -> None:
+        # The hot path: 50 times a second for every call.
+        if self._conversation.phase is not Phase.READY or self._socket is None:
+            return
+        if self._socket.send(client_events.append_audio(pcm), droppable=True):
+            self._appended_ms += FRAME_MS
+            self._conversation.audio_appended(self._appended_ms, at)
+
+    @_guarded
+    def part_started(self, part: PartKey, at: float) -> None:
+        self._conversation.part_started(part, at)
+        self._drive()
+
+    @_guarded
+    def playout_drained(self, at: float) -> None:
+        self._conversation.playout_drained(at)
+        self._drive()
+
+    @_guarded
+    def digit_received(self, digit: str, duration_ms: int) -> None:
+        self._conversation.digit_received(digit, duration_ms, self._loop.time())
+        self._drive()
+
+    @_guarded
+    def peer_lost(self, silent_ms: int, at: float) -> None:
+        self._conversation.peer_lost(silent_ms, at)
+        self._drive()
+
+    @_guarded
+    def peer_resumed(self, gap_ms: int, at: float) -> None:
+        self._conversation.peer_resumed(gap_ms, at)
+        self._drive()
+
+    @_guarded
+    def peer_gone(self, reason: str, at: float) -> None:
+        self.hang_up(GONE_REASONS.get(reason, "error"))
+
+    # SocketListener: the session tells.
+
+    @_guarded
+    def message_received(self, message: bytes) -> None:
+        self._conversation.receive(parse(message), self._loop.time())
+        self._drive()
+
+    @_guarded
+    def socket_closed(self, code: int, reason: str) -> None:
+        if self.life.state is CallState.ENDED:
+            return
+        self._conversation.session_lost(f"closed_{code}", reason[:200], self._loop.time())
+        self._drive()
+
+    # Carrying out what the conversation decides.
+
+    def _drive(self) -> None:
+        if self._driving:
+            return  # an effect called back into us; the loop below takes what it left
+        self._driving = True
+        try:
+            while taken := self._conversation.effects():
+                for effect in taken:
+                    self._carry_out(effect)
+        finally:
+            self._driving = False
+        self._set_timer()
+
+    def _carry_out(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Send(message=message):
+                if self._socket is not None:
+                    self._socket.send(message)
+            case effects.Play(part=part, pcm=pcm):
+                if self._peer is not None:
+                    self._peer.play(part, pcm)
+            case effects.FinishPart(part=part):
+                if self._peer is not None:
+                    self._peer.finish(part)
+            case effects.Flush():
+                cuts = self._peer.flush() if self._peer is not None else ()
+                self._conversation.playout_cut(cuts, self._loop.time())
+            case effects.PausePlayout():
+                if self._peer is not None:
+                    self._peer.pause()
+            case effects.ResumePlayout():
+                if self._peer is not None:
+                    self._peer.resume()
+            case effects.Publish(event=event):
+                self._publish(event)
+            case effects.RunTool():
+                if self._group is not None:
+                    self._group.create_task(self._run_tool(effect), name=f"tool {effect.name}")
+            case effects.Note(code=code, detail=detail):
+                log.warning("%s call_id=%s %s", code, self.call_id, detail)
+            case effects.HangUp():
+                self.life.happened(CallInput.HUNG_UP)
+                if self._group is not None and self._peer is not None:
+                    self._group.create_task(self._close_peer(self._peer), name="close peer")
+            case effects.Close(reason=reason):
+                self.life.happened(CallInput.RECORD_COMPLETE)
+                self._publish_ended(reason)
+
+    def _failed(self, error: Exception) -> None:
+        log.error("call.failed call_id=%s", self.call_id, exc_info=error)
+        try:
+            self.hang_up("error")
+        except Exception:
+            log.exception("call.hang_up_failed call_id=%s", self.call_id)
+            self._publish_ended("error")
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._conversation.next_deadline()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._wake)
+
+    @_guarded
+    def _wake(self) -> None:
+        self._conversation.wake(self._loop.time())
+        self._drive()
+
+    # The call's tasks.
+
+    async def _live(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                sampler = group.create_task(self._sample_quality(), name="quality")
+                await self._closed.wait()
+                sampler.cancel()
+        finally:
+            self._group = None
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._peer is not None:
+                await self._peer.close()
+            if self._socket is not None:
+                await self._socket.close()
+            self.ended.set()
+
+    async def _run_tool(self, call: effects.RunTool) -> None:
+        context = CallContext(
+            call_id=self.call_id,
+            call_item_id=call.item_id,
+            agent=self.agent,
+            caller_number=self._caller.number,
+            caller_verified=self._caller.verified,
+            started_at=self._wall_started.astimezone(ZoneInfo(self.agent.timezone)),
+            customers=self._services.customers,
+            appointments=self._services.appointments,
+            metadata=self._caller.metadata,
+        )
+        outcome = await run_tool(self._tools[call.name], call.arguments, context)
+        self._tool_finished(call.call_id, outcome)
+
+    @_guarded
+    def _tool_finished(self, call_id: str, outcome: ToolOutcome) -> None:
+        self._conversation.tool_finished(call_id, outcome, self._loop.time())
+        self._drive()
+
+    async def _close_peer(self, peer: Peer) -> None:
+        self._sample(peer)
+        await peer.close()
+
+    async def _sample_quality(self) -> None:
+        while True:
+            await asyncio.sleep(QUALITY_EVERY_S)
+            if self._peer is not None and self.life.state is CallState.TALKING:
+                self._sample(self._peer)
+
+    # The record.
+
+    def _sample(self, peer: Peer) -> None:
+        stats = peer.stats()
+        self._publish(
+            QualitySampled(
+                packets_received=stats.packets_received,
+                packets_lost=stats.packets_lost,
+                concealed_ms=stats.concealed_ms,
+                jitter_ms=round(stats.jitter_ms, 1),
+                rtt_ms=None if stats.rtt_ms is None else round(stats.rtt_ms, 1),
+            )
+        )
+
+    def _publish(self, event: Event) -> None:
+        if self._sequencer.ended:
+            return  # a tool that outlived its call: `call.ended` is the last word
+        envelope = self._sequencer.stamp(event, datetime.now(UTC))
+        if not envelope.live_only:
+            self._metrics.add(event)
+            self.projection.fold(envelope)
+            if len(self.journal) < JOURNAL_LIMIT:
+                self.journal.append(envelope)
+        self._services.emit(envelope)
+
+    def _publish_ended(self, reason: EndReason) -> None:
+        duration_ms = round((self._loop.time() - self._started) * 1000)
+        self._publish(
+            CallEnded(
+                reason=reason,
+                last_seq=0,  # the sequencer knows its own number
+                duration_ms=duration_ms,
+                outcome=None,
+                metrics=self._metrics.summary(),
+            )
+        )
+        log.info("call.ended call_id=%s reason=%s duration_ms=%d", self.call_id, reason, duration_ms)
+        self._closed.set()
+        if self._life_task is None:
+            self.ended.set()
+
+
+__all__ = ["CallServices", "CallSession", "ConnectFailed", "OfferRejected"]
