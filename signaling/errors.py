@@ -29,7 +29,7 @@ class FieldError:
     detail: str
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word for it
+class Problem(Exception):
     """An answer that is not a success, worded for whoever has to act on it.
 
     Args:

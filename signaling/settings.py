@@ -40,28 +40,34 @@ class _Section(BaseModel):
 class ServerSettings(_Section):
     """Where the server listens and how many calls it takes."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all (put TLS in front).")
-    port: int = Field(8080, ge=0, le=65535, description="HTTP port; 0 takes any free one.")
-    node: str = Field("node", min_length=1, description="This process's name among others; the host's name.")
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on; `0.0.0.0` for all (put TLS in front)."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0 takes any free one.")
+    node: str = Field(
+        default="node", min_length=1, description="This process's name among others; the host's name."
+    )
     public_url: str | None = Field(
-        None,
+        default=None,
         pattern=r"^https?://[^/\s]+$",
-        description="What browsers type, e.g. `https://calls.example.com`; with https, cookies become Secure.",
+        description="What browsers type, e.g. `https://calls.example.com`; https makes cookies Secure.",
     )
     public_ip: str | None = Field(
-        None, description="Address put into SDP when the machine is behind a one-to-one NAT."
+        default=None, description="Address put into SDP when the machine is behind a one-to-one NAT."
     )
-    addresses: Names = Field((), description="Local addresses for media; empty means all.")
+    addresses: Names = Field(default=(), description="Local addresses for media; empty means all.")
     allowed_origins: Names = Field(
-        (),
+        default=(),
         description="Other web origins whose pages may open the live feed, e.g. `https://desk.example.com`.",
     )
-    max_calls: int = Field(200, ge=1, description="Concurrent calls; the next one is answered 503.")
+    max_calls: int = Field(default=200, ge=1, description="Concurrent calls; the next one is answered 503.")
     calls_per_minute: int = Field(
-        60, ge=0, description="New calls per minute and address for browsers and tickets; 0 means no limit."
+        default=60,
+        ge=0,
+        description="New calls per minute and address for browsers and tickets; 0 means no limit.",
     )
     drain_limit_s: float = Field(
-        900.0, ge=0, description="Seconds that running calls may go on after SIGTERM, then a goodbye."
+        default=900.0, ge=0, description="Seconds that running calls may go on after SIGTERM, then a goodbye."
     )
 
 
@@ -69,22 +75,26 @@ class RealtimeSettings(_Section):
     """The Realtime API that talks."""
 
     url: str = Field(
-        "wss://api.openai.com/v1", pattern=r"^wss?://\S+$", description="Any Realtime-compatible server."
+        default="wss://api.openai.com/v1",
+        pattern=r"^wss?://\S+$",
+        description="Any Realtime-compatible server.",
     )
-    model: str = Field(DEFAULT_MODEL, min_length=1, description="Model of agents that name none themselves.")
-    api_key: SecretStr | None = Field(None, description="Also read from `OPENAI_API_KEY`.")
-    connect_timeout_s: float = Field(10.0, gt=0, le=60, description="Seconds to open a session.")
+    model: str = Field(
+        default=DEFAULT_MODEL, min_length=1, description="Model of agents that name none themselves."
+    )
+    api_key: SecretStr | None = Field(default=None, description="Also read from `OPENAI_API_KEY`.")
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Seconds to open a session.")
 
 
 class AuthSettings(_Section):
     """Who may use the doors."""
 
     secret: SecretStr | None = Field(
-        None, description="Signs tokens (HS256), at least 32 bytes: `openssl rand -hex 32`."
+        default=None, description="Signs tokens (HS256), at least 32 bytes: `openssl rand -hex 32`."
     )
-    session_ttl_s: int = Field(8 * 3600, ge=60, description="Seconds a browser stays signed in.")
+    session_ttl_s: int = Field(default=8 * 3600, ge=60, description="Seconds a browser stays signed in.")
     resume_ttl_s: int = Field(
-        4 * 3600, ge=60, description="Seconds a caller's `X-Resume` token is good for their one call."
+        default=4 * 3600, ge=60, description="Seconds a caller's `X-Resume` token is good for their one call."
     )
 
     @field_validator("secret")
@@ -98,8 +108,10 @@ class AuthSettings(_Section):
 class AgentSettings(_Section):
     """Where the agents are."""
 
-    path: str = Field("deploy/agents", description="Folder of agent files (TOML), or one file.")
-    default: str | None = Field(None, description="Agent of a call that names none; else the first by name.")
+    path: str = Field(default="deploy/agents", description="Folder of agent files (TOML), or one file.")
+    default: str | None = Field(
+        default=None, description="Agent of a call that names none; else the first by name."
+    )
 
 
 class IceServer(_Section):
@@ -114,27 +126,39 @@ class MediaSettings(_Section):
     """Audio between caller and server."""
 
     ice_servers: Annotated[tuple[IceServer, ...], BeforeValidator(_listed)] = Field(
-        (), description='STUN and TURN servers: `[{"urls": ["stun:stun.example.com"]}]`.'
+        default=(), description='STUN and TURN servers: `[{"urls": ["stun:stun.example.com"]}]`.'
     )
-    opus_bitrate: int = Field(24_000, ge=6_000, le=128_000, description="Bits per second towards the caller.")
-    opus_complexity: int = Field(5, ge=0, le=10, description="Opus encoder effort; more costs CPU.")
-    lost_after_s: float = Field(8.0, gt=0, description="Seconds of silence on the wire: the agent pauses.")
-    gone_after_s: float = Field(30.0, gt=0, description="Seconds of silence on the wire: the call ends.")
-    ice_timeout_s: float = Field(12.0, gt=0, description="Seconds a new call may take to connect.")
-    loopback: bool = Field(False, description="Offer 127.0.0.1 too, for machines without a network.")
+    opus_bitrate: int = Field(
+        default=24_000, ge=6_000, le=128_000, description="Bits per second towards the caller."
+    )
+    opus_complexity: int = Field(default=5, ge=0, le=10, description="Opus encoder effort; more costs CPU.")
+    lost_after_s: float = Field(
+        default=8.0, gt=0, description="Seconds of silence on the wire: the agent pauses."
+    )
+    gone_after_s: float = Field(
+        default=30.0, gt=0, description="Seconds of silence on the wire: the call ends."
+    )
+    ice_timeout_s: float = Field(default=12.0, gt=0, description="Seconds a new call may take to connect.")
+    loopback: bool = Field(default=False, description="Offer 127.0.0.1 too, for machines without a network.")
 
 
 class ToolSettings(_Section):
     """Functions the model may call, beyond the built-in ones."""
 
-    modules: Names = Field((), description="Python modules with `@tool` functions, e.g. `myshop.tools`.")
+    modules: Names = Field(
+        default=(), description="Python modules with `@tool` functions, e.g. `myshop.tools`."
+    )
 
 
 class ClientSettings(_Section):
     """How the command's client verbs find a running server."""
 
-    url: str = Field("http://localhost:8080", pattern=r"^https?://\S+$", description="Also `CORDBOARD_URL`.")
-    token: SecretStr | None = Field(None, description="Also `CORDBOARD_TOKEN`; see `cordboard token create`.")
+    url: str = Field(
+        default="http://localhost:8080", pattern=r"^https?://\S+$", description="Also `CORDBOARD_URL`."
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Also `CORDBOARD_TOKEN`; see `cordboard token create`."
+    )
 
 
 class Settings(_Section):
@@ -148,11 +172,23 @@ class Settings(_Section):
     tools: ToolSettings = ToolSettings()
     client: ClientSettings = ClientSettings()
     redis_url: str | None = Field(
-        None, pattern=r"^(redis|rediss|unix)://\S+$", repr=False, description="Also read from `REDIS_URL`."
+        default=None,
+        pattern=r"^(redis|rediss|unix)://\S+$",
+        repr=False,
+        description="Also read from `REDIS_URL`.",
     )
     database_url: str | None = Field(
-        None, pattern=r"^postgres(ql)?://\S+$", repr=False, description="Also read from `DATABASE_URL`."
+        default=None,
+        pattern=r"^postgres(ql)?://\S+$",
+        repr=False,
+        description="Also read from `DATABASE_URL`.",
     )
-    tenant: str = Field("default", pattern=r"^[a-z0-9-]+$", description="Name in channels and events.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    demo: bool = Field(False, description="Set by `cordboard demo`: calls from this machine need no token.")
+    tenant: str = Field(
+        default="default", pattern=r"^[a-z0-9-]+$", description="Name in channels and events."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged."
+    )
+    demo: bool = Field(
+        default=False, description="Set by `cordboard demo`: calls from this machine need no token."
+    )

@@ -37,6 +37,7 @@ class Subscription:
         self._capacity = capacity
         self._messages: deque[str] = deque()
         self._dropped = 0
+        self._closed = False
         self._something = asyncio.Event()
 
     def offer(self, message: str) -> None:
@@ -47,9 +48,19 @@ class Subscription:
         self._messages.append(message)
         self._something.set()
 
-    async def take(self) -> str | Overflow:
-        """The next message, waiting for one; an `Overflow` first where some were dropped before it."""
+    def close(self) -> None:
+        """No more will come; what is in the backlog can still be taken."""
+        self._closed = True
+        self._something.set()
+
+    async def take(self) -> str | Overflow | None:
+        """The next message, waiting for one; an `Overflow` first where some were dropped before it.
+
+        None: the feed has stopped and everything was taken.
+        """
         while not self._messages:
+            if self._closed:
+                return None
             self._something.clear()
             await self._something.wait()
         if self._dropped:
@@ -91,6 +102,11 @@ class Feed:
                 if message is None:
                     message = encode(envelope).decode()
                 subscription.offer(message)
+
+    def stop(self) -> None:
+        """The server is going away: every client gets what is waiting for it, then a close."""
+        for subscription in self._subscriptions:
+            subscription.close()
 
     def last_seq(self, call_ids: Sequence[str]) -> dict[str, int]:
         """The last seq published of each of these running calls; -1 where none was seen yet."""

@@ -1,0 +1,162 @@
+"""What the doors say and read in JSON, as types: the same classes encode the answers, check the bodies and
+become the schemas of /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from storage.envelope import Envelope
+from storage.projection import CallView, TranscriptEntry
+
+
+class _Shape(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class CallPage(_Shape, frozen=True, kw_only=True):
+    """Calls, newest first."""
+
+    items: list[CallView]
+    next: str | None  # cursor of the following page
+    incomplete: str | None = None  # why past calls are missing, where they are
+
+
+class TranscriptPage(_Shape, frozen=True, kw_only=True):
+    """What was said, in spoken order."""
+
+    items: list[TranscriptEntry]
+    next: str | None = None
+
+
+class EventPage(_Shape, frozen=True, kw_only=True):
+    """Events of one call in order of seq; `next` is the `after=` of the following page."""
+
+    items: list[Envelope]
+    next: str | None
+
+
+class CallMetrics(_Shape, frozen=True, kw_only=True):
+    """The figures of one call."""
+
+    call_id: str
+    metrics: dict[str, Any]
+
+
+class HungUp(_Shape, frozen=True, kw_only=True):
+    """The answer to a DELETE; `ended` False: the call was over already."""
+
+    id: str
+    ended: bool
+
+
+class Agent(_Shape, frozen=True, kw_only=True):
+    """An agent that can be called."""
+
+    id: str
+    name: str
+    language: str
+    direction: str
+    version: str
+
+
+class AgentPage(_Shape, frozen=True, kw_only=True):
+    """All agents, by id."""
+
+    items: list[Agent]
+    next: str | None = None
+
+
+class Tool(_Shape, frozen=True, kw_only=True):
+    """A function that agents may be given; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    source: str
+
+
+class ToolPage(_Shape, frozen=True, kw_only=True):
+    """All tools, by name."""
+
+    items: list[Tool]
+    next: str | None = None
+
+
+class SignIn(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a sign-in."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=8192)]
+
+
+class Session(_Shape, frozen=True, kw_only=True):
+    """Who is signed in; `csrf` goes into the X-CSRF header of every POST, PUT, PATCH and DELETE."""
+
+    role: str
+    subject: str
+    csrf: str | None
+    expires_at: str
+
+
+class TicketRequest(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a call ticket is to vouch for."""
+
+    agent: Annotated[str, Meta(min_length=1, max_length=128)] | None = None  # the only agent it may call
+    caller_number: Annotated[str, Meta(pattern=r"^\+[1-9]\d{6,14}$")] | None = None  # E.164
+    name: Annotated[str, Meta(max_length=128)] | None = None  # shown in the call list
+    metadata: Annotated[dict[str, Annotated[str, Meta(max_length=1024)]], Meta(max_length=16)] = {}
+    ttl_s: Annotated[int, Meta(ge=1, le=60)] = 60
+
+
+class IceServerEntry(_Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of RTCConfiguration.iceServers."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class Ticket(_Shape, frozen=True, kw_only=True):
+    """A single-use call ticket."""
+
+    ticket: str
+    expires_at: str
+    ice_servers: list[IceServerEntry]
+
+
+class Health(_Shape, frozen=True, kw_only=True):
+    """The process is alive."""
+
+    status: str
+
+
+class ReadinessReport(_Shape, frozen=True, kw_only=True):
+    """Whether a new call could be answered; `degraded` names parts that are down while calls still work."""
+
+    ready: bool
+    degraded: list[str]
+    reasons: list[str]
+
+
+class FieldProblem(_Shape, frozen=True, kw_only=True):
+    """One wrong place in a body."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(_Shape, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457; `code` is stable."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    fix: str | None = None
+    instance: str | None = None
+    retry_after_s: int | None = None
+    trace_id: str | None = None
+    errors: list[FieldProblem] = []
