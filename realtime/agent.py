@@ -161,6 +161,7 @@ class Agent(_Document):
     handoff: Handoff = Handoff()
     limits: Limits = Limits()
     timezone: str = "UTC"
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"  # ISO 3166: where numbers without + are from
     opening_hours: str | None = None
     transcription: Transcription = Transcription()
     fallback: list[str] = []
@@ -200,7 +201,7 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
 def _texts(agent: Agent) -> list[tuple[str, str]]:
-    texts = [(name, getattr(agent, name)) for name in ("personality", "tone", "instructions")]
+    texts = [(name, getattr(agent, name)) for name in ("name", "personality", "tone", "instructions")]
     texts += [("greeting", agent.greeting or ""), ("opening_hours", agent.opening_hours or "")]
     for index, line in enumerate(agent.guidelines):
         texts.append((f"guidelines[{index}]", f"{line.situation} {line.do} {line.example or ''}"))

@@ -43,7 +43,7 @@ def render(
 
 
 def _role(agent: Agent) -> str:
-    lines = [f"You are {agent.name}, speaking on the telephone. The caller hears every word you say."]
+    lines = [f"You are {agent.say(agent.name)}, speaking on the telephone. The caller hears every word you say."]
     lines += [f"Your goal: {agent.say(goal.description)}" for goal in agent.goals]
     return "\n".join(lines)
 

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from realtime.agent import Agent
 from storage.events import EndReason, Event
-from storage.postgres.appointments import Appointment
-from storage.postgres.customers import Customer
 
 
 class ToolError(Exception):
@@ -22,10 +20,36 @@ class ToolError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCard:
+    """What the business knows of a customer. Field names are those that `lookup.fields` may list."""
+
+    id: str
+    name: str
+    phone: str  # E.164
+    email: str | None = None
+    notes: str | None = None
+    next_appointment: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """An appointment in the book."""
+
+    id: str
+    name: str
+    starts_at: datetime  # aware
+    reason: str | None
+
+
+class TimeTaken(Exception):
+    """Somebody else has that time."""
+
+
 class Customers(Protocol):
     """Who is known, by telephone number."""
 
-    async def find_by_phone(self, phone: str) -> Customer | None:
+    async def find_by_phone(self, phone: str) -> CustomerCard | None:
         """`phone` in E.164."""
 
 
@@ -33,19 +57,12 @@ class Appointments(Protocol):
     """The practice's book."""
 
     async def schedule(
-        self,
-        *,
-        idempotency_key: str,
-        call_id: str,
-        name: str,
-        starts_at: datetime,
-        reason: str | None,
-        customer_id: int | None,
-    ) -> Appointment:
-        """Books, or returns what the same key booked before. Raises SlotTaken."""
+        self, *, call_id: str, call_item_id: str, name: str, starts_at: datetime, reason: str | None
+    ) -> Booking:
+        """Books; the same call item again returns what it booked before. Raises TimeTaken."""
 
-    async def taken_on(self, day_start: datetime, day_end: datetime) -> Sequence[datetime]:
-        """Start times already booked in [day_start, day_end)."""
+    async def taken_between(self, start: datetime, end: datetime) -> Sequence[datetime]:
+        """Start times already booked in [start, end), in order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,10 +80,6 @@ class CallContext:
     metadata: Mapping[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     hang_up: EndReason | None = None
-
-    @property
-    def idempotency_key(self) -> str:
-        return f"{self.call_id}:{self.call_item_id}"
 
     def record(self, event: Event) -> None:
         """Put a fact on record; published when the tool has finished."""

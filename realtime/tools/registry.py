@@ -136,9 +136,9 @@ def discover(modules: Iterable[str] = ()) -> ToolRegistry:
 
     One that fails to load is left out and named in `problems`: it must not keep the telephone from ringing.
     """
-    from realtime.tools import built_in
+    from realtime.tools.built_in import TOOLS
 
-    registry = ToolRegistry(built_in.TOOLS)
+    registry = ToolRegistry(TOOLS)
     loaders: dict[str, Callable[[], Any]] = {
         name: (lambda name=name: importlib.import_module(name))  # type: ignore[misc]
         for name in modules

@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from media.playout import PartKey
@@ -49,8 +49,6 @@ from storage.projection import CallProjection
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-
 QUALITY_EVERY_S = 15.0
 # A numbered event is about 400 bytes; the longest calls have a few thousand.
 JOURNAL_LIMIT = 20_000
@@ -77,19 +75,20 @@ class CallServices:
     appointments: Appointments | None
 
 
-def _guarded(
-    method: Callable[Concatenate[CallSession, P], None],
-) -> Callable[Concatenate[CallSession, P], None]:
+Input = TypeVar("Input", bound=Callable[..., None])
+
+
+def _guarded(method: Input) -> Input:
     """A bug of ours must cost one call at the most, and be seen: never the ticker or socket that called."""
 
     @functools.wraps(method)
-    def guarded(self: CallSession, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: CallSession, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
             self._failed(error)
 
-    return guarded
+    return cast(Input, guarded)
 
 
 class CallSession:

@@ -1,0 +1,8 @@
+"""Every tool that comes with Cordboard."""
+
+from realtime.tools.customer_info import get_customer_info
+from realtime.tools.end_call import end_call
+from realtime.tools.operator_handoff import request_operator_handoff
+from realtime.tools.schedule_appointment import schedule_appointment
+
+TOOLS = (get_customer_info, schedule_appointment, request_operator_handoff, end_call)
