@@ -36,3 +36,7 @@ export function readAddress(): Asked {
 export function rememberToken(token: string): void {
   sessionStorage.setItem(REMEMBERED, token);
 }
+
+export function forgetToken(): void {
+  sessionStorage.removeItem(REMEMBERED);
+}

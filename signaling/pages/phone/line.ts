@@ -41,8 +41,10 @@ class Attempt {
 }
 
 export interface LineSettings {
-  /** The secret to show the switchboard, newest first choice; null where it is open. */
+  /** The secret to show the switchboard; null where it is open. */
   readonly bearer: () => string | null;
+  /** The secret did its work (true) or is no good any more (false). */
+  readonly bearerUsed: (accepted: boolean) => void;
   readonly agent: () => string | null;
   readonly phoneQuality: () => boolean;
 }
@@ -148,7 +150,7 @@ export class Line {
     });
     attempt.peer = peer;
     const offer = await peer.offer(microphone, this.#settings.phoneQuality());
-    const answered = await placeCall(this.#settings.agent(), offer.sdp ?? "", this.#settings.bearer());
+    const answered = await this.#place(offer.sdp ?? "");
     attempt.answered = answered;
     if (!attempt.live) return void hangUp(answered); // hung up while it was ringing
 
@@ -162,6 +164,17 @@ export class Line {
     });
     attempt.feed.open();
     await peer.accept(offer, answered.sdp, answered.iceServers);
+  }
+
+  async #place(sdp: string): Promise<Answered> {
+    try {
+      const answered = await placeCall(this.#settings.agent(), sdp, this.#settings.bearer());
+      this.#settings.bearerUsed(true);
+      return answered;
+    } catch (error) {
+      if (error instanceof Stopped && error.trouble.code === "signed_out") this.#settings.bearerUsed(false);
+      throw error;
+    }
   }
 
   /** False, and the stream freed, where the call was given up meanwhile. */

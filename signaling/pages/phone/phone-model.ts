@@ -1,7 +1,7 @@
 /** Everything the phone's components share: made once in phone.tsx, handed down, never global. */
 import { computed, signal } from "@preact/signals";
 import type { Asked } from "./address";
-import { rememberToken } from "./address";
+import { forgetToken, rememberToken } from "./address";
 import { Line } from "./line";
 import { listMicrophones, type Device } from "./microphone";
 import { listAgents, type Agent } from "./switchboard";
@@ -31,7 +31,8 @@ export class Phone {
     this.#ticket = asked.ticket;
     this.#token = asked.token;
     this.line = new Line({
-      bearer: () => this.#takeBearer(),
+      bearer: () => this.#ticket ?? this.#token,
+      bearerUsed: (accepted) => this.#bearerUsed(accepted),
       agent: () => this.agent.value,
       phoneQuality: () => this.phoneQuality.value,
     });
@@ -43,7 +44,7 @@ export class Phone {
 
   async findAgents(): Promise<void> {
     const agents = await listAgents(this.#token);
-    if (agents === null) return;
+    if (agents === null || this.#ticket !== null) return; // a ticket knows its agent itself
     this.agents.value = agents;
     this.agent.value ??= agents[0]?.id ?? null;
   }
@@ -54,16 +55,19 @@ export class Phone {
 
   /** Signs in for this tab and calls. */
   signIn(token: string): void {
+    this.#ticket = null;
     this.#token = token;
     rememberToken(token);
     void this.findAgents();
     void this.line.start();
   }
 
-  /** A ticket is good for one call: it is shown once, after it the token has to do. */
-  #takeBearer(): string | null {
-    const ticket = this.#ticket;
+  /** A ticket is good for one answered call (a busy switchboard gives it back); after it comes the token. */
+  #bearerUsed(accepted: boolean): void {
+    if (!accepted && this.#ticket === null) {
+      this.#token = null;
+      forgetToken();
+    }
     this.#ticket = null;
-    return ticket ?? this.#token;
   }
 }

@@ -77,8 +77,11 @@ export class CallFeed {
     if (this.#fetching) return;
     this.#fetching = true;
     try {
-      const events = await this.#options.missed(this.#sequence.last);
-      if (!this.#closed) this.#show(this.#sequence.fill(events));
+      while (this.#sequence.missingAfter !== null) {
+        const events = await this.#options.missed(this.#sequence.last);
+        if (this.#closed) return;
+        this.#show(this.#sequence.fill(events));
+      }
     } catch {
       // The next event or snapshot asks again; what is waiting stays waiting.
     } finally {

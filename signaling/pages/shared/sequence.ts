@@ -46,16 +46,25 @@ export class Sequence {
     if (seq > this.#last) this.#missing = true;
   }
 
-  /** What a fetch brought, in order. A gap that it left is given up: late words beat no words. */
+  /**
+   * What a fetch after `last` brought, in order. Look at `missingAfter` again afterwards: events may have
+   * been lost while it ran. A gap that the fetch itself has is given up: late words beat no words.
+   */
   fill(events: readonly Envelope[]): Envelope[] {
-    this.#missing = false;
+    const shown = this.#newOf(events);
+    if (shown.length === 0) shown.push(...this.#newOf(this.#waiting.splice(0)));
+    else shown.push(...this.#released());
+    this.#missing = this.#waiting.length > 0;
+    return shown;
+  }
+
+  #newOf(events: readonly Envelope[]): Envelope[] {
     const shown: Envelope[] = [];
-    for (const event of [...events, ...this.#waiting].sort(bySeq)) {
+    for (const event of [...events].sort(bySeq)) {
       if (typeof event.seq !== "number" || event.seq <= this.#last) continue;
       this.#last = event.seq;
       shown.push(event);
     }
-    this.#waiting = [];
     return shown;
   }
 

