@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from media.playout import PartKey
-from media.rtc.peer import OfferRejected, Peer, PeerConfig
+from media.rtc.peer import Peer, PeerConfig
 from realtime import client_events, effects, instructions
 from realtime.agent import Agent
 from realtime.client.endpoint import Endpoint, open_session
@@ -137,6 +137,7 @@ class CallSession:
         self._driving = False
         self._group: asyncio.TaskGroup | None = None
         self._closed = asyncio.Event()
+        self._on_ended: Callable[[CallSession], None] | None = None
         self._life_task: asyncio.Task[None] | None = None
 
     async def answer(self, offer_sdp: str) -> str:
@@ -174,6 +175,12 @@ class CallSession:
         self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
         self._drive()
         return self._peer.answer_sdp
+
+    def on_ended(self, listener: Callable[[CallSession], None]) -> None:
+        """Call `listener` once, when nothing of the call is left; at once if that is so already."""
+        self._on_ended = listener
+        if self.ended.is_set():
+            listener(self)
 
     def hang_up(self, reason: EndReason) -> None:
         """End the call now. Idempotent."""
@@ -336,6 +343,8 @@ class CallSession:
             if self._socket is not None:
                 await self._socket.close()
             self.ended.set()
+            if self._on_ended is not None:
+                self._on_ended(self)
 
     async def _run_tool(self, call: effects.RunTool) -> None:
         context = CallContext(
@@ -407,6 +416,3 @@ class CallSession:
         self._closed.set()
         if self._life_task is None:
             self.ended.set()
-
-
-__all__ = ["CallServices", "CallSession", "ConnectFailed", "OfferRejected"]

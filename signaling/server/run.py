@@ -1,0 +1,240 @@
+"""The media server as a process: put together, started, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from media.rtc.peer import IceServer, OpusSettings, PeerConfig
+from realtime.agent import Agent, InvalidAgent
+from realtime.client.endpoint import Endpoint
+from realtime.files.agents import load_agents
+from realtime.tools.registry import ToolRegistry, discover
+from signaling.admission import Admission
+from signaling.server.books import AgentFiles, RegisteredTools
+from signaling.server.call_session import CallServices
+from signaling.server.model_probe import ModelProbe
+from signaling.server.practice import AppointmentBook, CallRecord, CustomerRecords
+from signaling.server.switchboard import Switchboard, tools_missing
+from signaling.settings import Settings
+from signaling.web.app import make_app
+from signaling.web.feed import Feed
+from storage.bus.publisher import Publisher
+from storage.bus.subscriber import Subscriber
+from storage.channels import calls_pattern
+from storage.envelope import Envelope
+from storage.postgres.pool import Database
+
+log = logging.getLogger(__name__)
+
+OPENAI_HOST = "api.openai.com"
+# The record's last events after the last call has ended; Redis may be down, and the process must end.
+FLUSH_S = 10.0
+# A second SIGTERM: somebody is waiting.
+HURRY_S = 10.0
+DATABASE_CHECK_EVERY_S = 10.0
+
+
+class CannotStart(Exception):
+    """Why the server cannot start, and what to do: one sentence or one line a problem."""
+
+
+async def serve(settings: Settings, *, ready: asyncio.Event | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises CannotStart.
+
+    `ready` is set when the doors are open.
+    """
+    agents, tools = _load(settings)
+    if settings.redis_url is None or settings.database_url is None:
+        missing = "REDIS_URL" if settings.redis_url is None else "DATABASE_URL"
+        raise CannotStart(
+            f"{missing} is not set; set it, or run `cordboard demo`, which brings its own servers."
+        )
+    stopping = _Stopping()
+    async with AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(Publisher(settings.redis_url))
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.close)
+        health = _Health(publisher, database)
+        feed = Feed()
+
+        def emit(envelope: Envelope) -> None:
+            feed.publish(envelope)
+            publisher.emit(envelope)
+
+        probe = ModelProbe(settings.realtime.url)
+        switchboard = Switchboard(
+            agents=agents,
+            tools=tools,
+            services=CallServices(
+                node=settings.server.node,
+                tenant=settings.tenant,
+                endpoint=_endpoint(settings),
+                default_model=settings.realtime.model,
+                peer_config=_peer_config(settings),
+                emit=emit,
+                customers=CustomerRecords(database),
+                appointments=AppointmentBook(database),
+            ),
+            admission=Admission(settings.server.max_calls),
+            degraded=health.degraded,
+            unready=lambda: [probe.problem] if probe.problem is not None else [],
+        )
+        app = make_app(
+            switchboard,
+            CallRecord(database, settings.tenant),
+            feed,
+            settings,
+            agents=AgentFiles(agents),
+            tools=RegisteredTools(tools),
+        )
+        await _open_doors(app, settings, stack)
+        async with asyncio.TaskGroup() as group:
+            watches = [
+                group.create_task(probe.watch(), name="model probe"),
+                group.create_task(health.watch(), name="database check"),
+                group.create_task(_other_nodes(settings, switchboard, feed), name="other nodes' events"),
+            ]
+            if ready is not None:
+                ready.set()
+            await stopping.asked()
+            await _drain(switchboard, settings.server.drain_limit_s, stopping)
+            left = await publisher.drain(FLUSH_S)
+            if left:
+                log.error("publisher.left events=%d: Redis was not there to take them", left)
+            for watch in watches:
+                watch.cancel()
+
+
+def _load(settings: Settings) -> tuple[dict[str, Agent], ToolRegistry]:
+    try:
+        agents = load_agents(settings.agents.path)
+    except (InvalidAgent, FileNotFoundError) as error:
+        raise CannotStart(str(error)) from error
+    tools = discover(settings.tools.modules)
+    for problem in tools.problems:
+        log.error("tools.not_loaded %s", problem)
+    missing = tools_missing(agents, tools)
+    if missing:
+        raise CannotStart("\n".join([*missing, *tools.problems]))
+    return agents, tools
+
+
+async def _drain(switchboard: Switchboard, limit_s: float, stopping: _Stopping) -> None:
+    draining = asyncio.create_task(switchboard.drain(limit_s), name="drain")
+    hurry = asyncio.create_task(stopping.asked_again(), name="second signal")
+    await asyncio.wait([draining, hurry], return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not draining.done():
+        log.warning("drain.hurried calls=%d", switchboard.running)
+        draining.cancel()
+        await asyncio.wait([asyncio.create_task(switchboard.stop())], timeout=HURRY_S)
+
+
+class _Stopping:
+    """SIGTERM and SIGINT, counted. A handler that raises would break the drain, so they only set flags."""
+
+    def __init__(self) -> None:
+        self._first, self._second = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._received)
+
+    def _received(self) -> None:
+        (self._second if self._first.is_set() else self._first).set()
+
+    async def asked(self) -> None:
+        await self._first.wait()
+
+    async def asked_again(self) -> None:
+        await self._second.wait()
+
+
+class _Health:
+    """What is down while calls go on."""
+
+    def __init__(self, publisher: Publisher, database: Database) -> None:
+        self._publisher = publisher
+        self._database = database
+        self._database_reachable = True
+
+    def degraded(self) -> Sequence[str]:
+        down = [] if self._publisher.healthy else ["redis"]
+        return down if self._database_reachable else [*down, "postgres"]
+
+    async def watch(self) -> None:
+        while True:
+            reachable = await self._database.reachable()
+            if self._database_reachable and not reachable:
+                log.error(
+                    "postgres.unreachable: calls are answered, tools and past calls are not available; "
+                    "check that PostgreSQL runs at DATABASE_URL"
+                )
+            self._database_reachable = reachable
+            await asyncio.sleep(DATABASE_CHECK_EVERY_S if reachable else 1.0)
+
+
+async def _other_nodes(settings: Settings, switchboard: Switchboard, feed: Feed) -> None:
+    """Calls of other nodes for this node's dashboards."""
+    assert settings.redis_url is not None
+    async for envelope in Subscriber(settings.redis_url, [calls_pattern(settings.tenant)]):
+        if not switchboard.owns(envelope.call_id):
+            feed.publish(envelope)
+
+
+async def _open_doors(app: web.Application, settings: Settings, stack: AsyncExitStack) -> None:
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    host, port = settings.server.host, settings.server.port
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"Port {port} is in use: stop what runs there, or choose another with CORDBOARD_HTTP_PORT."
+            ) from error
+        raise CannotStart(f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}.") from error
+    log.info("doors.open host=%s port=%d", host, port)
+
+
+def _endpoint(settings: Settings) -> Endpoint:
+    key = settings.realtime.api_key
+    if key is None and OPENAI_HOST in settings.realtime.url:
+        raise CannotStart(
+            "OPENAI_API_KEY is not set; set it, or point CORDBOARD_REALTIME__URL at another Realtime server "
+            "(`cordboard simulate` is one)."
+        )
+    return Endpoint(
+        url=settings.realtime.url,
+        api_key=key.get_secret_value() if key is not None else "none",
+        connect_timeout_s=settings.realtime.connect_timeout_s,
+    )
+
+
+def _peer_config(settings: Settings) -> PeerConfig:
+    media = settings.media
+    return PeerConfig(
+        addresses=settings.server.addresses or None,
+        allow_loopback=True,
+        ice_servers=tuple(
+            IceServer(
+                url=url,
+                username=server.username,
+                credential=server.credential.get_secret_value() if server.credential is not None else None,
+            )
+            for server in media.ice_servers
+            for url in server.urls
+        ),
+        opus=OpusSettings(bitrate=media.opus_bitrate, complexity=media.opus_complexity),
+        lost_after_s=media.lost_after_s,
+        gone_after_s=media.gone_after_s,
+        ice_timeout_s=media.ice_timeout_s,
+    )

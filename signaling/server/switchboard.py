@@ -1,0 +1,216 @@
+"""All calls of this process: who is taken, who is running, and how the house is emptied.
+
+Implements `signaling.web.ports.CallDesk`. The dictionary of sessions is the one directory of live calls; an
+ended call stays readable for RECENT_S, because the storage worker needs a moment before the record can answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from media.rtc.peer import OfferRejected
+from realtime.agent import Agent
+from realtime.client.socket import ConnectFailed
+from realtime.tools.registry import ToolRegistry
+from signaling.admission import Admission
+from signaling.caller import AnsweredCall, CallerIdentity
+from signaling.errors import Draining, ModelUnreachable, NoCapacity, OfferRefused, UnknownAgent, UnknownCall
+from signaling.server.call_session import CallServices, CallSession
+from signaling.web.ports import IceCandidate, Readiness
+from storage.call_ids import new_call_id
+from storage.envelope import Envelope
+from storage.events import EndReason
+from storage.projection import CallView, TranscriptEntry
+
+log = logging.getLogger(__name__)
+
+RECENT_S = 60.0
+# A goodbye (12 s at most), the last words' transcription (5 s) and closing; then the process goes.
+GOODBYE_AND_RECORD_S = 20.0
+
+ENDED_BY: dict[str, EndReason] = {
+    "caller": "caller_hangup",
+    "operator": "operator_hangup",
+    "admin": "operator_hangup",
+}
+
+MODEL_FIXES: dict[str, str] = {
+    "unauthorized": "The Realtime server refused the key: check OPENAI_API_KEY.",
+    "unreachable": "Check CORDBOARD_REALTIME__URL and that the server is running.",
+    "timeout": "Check CORDBOARD_REALTIME__URL and the network to it.",
+    "rate_limited": "The Realtime server is limiting us; try again, or raise the account's limits.",
+    "refused": "Check CORDBOARD_REALTIME__URL and the model's name.",
+    "server_error": "The Realtime server has a problem of its own; try again.",
+}
+# After such a refusal no call can be answered until somebody acts; others may pass by themselves.
+LASTING_FAILURES = frozenset({"unauthorized", "refused"})
+
+
+class Switchboard:
+    """Order of calls: `answer` and the rest at will, `drain` once, at the end."""
+
+    def __init__(
+        self,
+        *,
+        agents: Mapping[str, Agent],
+        tools: ToolRegistry,
+        services: CallServices,
+        admission: Admission,
+        degraded: Callable[[], Sequence[str]] = tuple,
+        unready: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._agents = agents
+        self._tools = {name: tools.chosen(agent.tools) for name, agent in agents.items()}
+        self._services = services
+        self._admission = admission
+        self._degraded = degraded
+        self._unready = unready
+        self._sessions: dict[str, CallSession] = {}
+        self._recent: dict[str, CallSession] = {}
+        self._answering = 0
+        self._model_failure: str | None = None
+        self._loop = asyncio.get_running_loop()
+
+    # CallDesk
+
+    async def answer(self, *, agent_id: str, offer_sdp: str, caller: CallerIdentity) -> AnsweredCall:
+        """See `CallDesk.answer`."""
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            raise UnknownAgent(f"There is no agent {agent_id!r}.", fix="GET /v1/agents lists them.")
+        self._admit()
+        session = CallSession(
+            call_id=new_call_id(),
+            agent=agent,
+            tools=self._tools[agent_id],
+            caller=caller,
+            services=self._services,
+        )
+        self._answering += 1
+        try:
+            answer_sdp = await session.answer(offer_sdp)
+        except OfferRejected as error:
+            raise OfferRefused(error.detail, code=error.code) from error
+        except ConnectFailed as error:
+            self._remember(session)
+            self._model_failure = error.detail if error.code in LASTING_FAILURES else None
+            log.error("model.unreachable code=%s detail=%s", error.code, error.detail)
+            raise ModelUnreachable(
+                "The voice model cannot be reached, so nobody could answer.",
+                fix=MODEL_FIXES.get(error.code),
+                retry_after_s=error.retry_after_s or 5,
+            ) from error
+        finally:
+            self._answering -= 1
+        self._model_failure = None
+        self._sessions[session.call_id] = session
+        session.on_ended(self._ended)
+        return AnsweredCall(call_id=session.call_id, answer_sdp=answer_sdp)
+
+    async def trickle(self, call_id: str, candidates: Sequence[IceCandidate]) -> None:
+        """Taken and not needed: the browser's own checks tell the media leg where it is (RFC 8445, 7.3.1.3)."""
+        if call_id not in self._sessions:
+            raise UnknownCall("This call is not running here.")
+
+    async def hang_up(self, call_id: str, by: str) -> bool:
+        session = self._sessions.get(call_id)
+        if session is None:
+            return False
+        session.hang_up(ENDED_BY.get(by, "operator_hangup"))
+        return True
+
+    def live_calls(self) -> list[CallView]:
+        return [session.projection.view for session in self._sessions.values()]
+
+    def live_call(self, call_id: str) -> CallView | None:
+        session = self._find(call_id)
+        return session.projection.view if session is not None else None
+
+    def live_events(self, call_id: str, after: int) -> list[Envelope] | None:
+        session = self._find(call_id)
+        if session is None:
+            return None
+        return [envelope for envelope in session.journal if envelope.seq is not None and envelope.seq > after]
+
+    def live_transcript(self, call_id: str) -> list[TranscriptEntry] | None:
+        session = self._find(call_id)
+        return session.projection.transcript if session is not None else None
+
+    def readiness(self) -> Readiness:
+        reasons = list(self._unready())
+        if self._admission.draining:
+            reasons.append("This server is shutting down.")
+        if self._model_failure is not None:
+            reasons.append(self._model_failure)
+        if not self._agents:
+            reasons.append("There is no agent.")
+        return Readiness(ready=not reasons, degraded=list(self._degraded()), reasons=reasons)
+
+    # The process
+
+    @property
+    def running(self) -> int:
+        return len(self._sessions)
+
+    def owns(self, call_id: str) -> bool:
+        """The call's events come from this process."""
+        return call_id in self._sessions or call_id in self._recent
+
+    async def drain(self, limit_s: float) -> None:
+        """No new calls; running ones go on for `limit_s`, then the agents say goodbye. Returns when all are over.
+
+        May be cancelled: calls that are left are ended at once by `stop`.
+        """
+        self._admission.drain()
+        log.info("drain.started calls=%d limit_s=%g", self.running, limit_s)
+        await self._emptied(limit_s)
+        for session in list(self._sessions.values()):
+            session.say_goodbye("the service is being restarted", "agent_hangup")
+        await self._emptied(GOODBYE_AND_RECORD_S)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End what is still running, now."""
+        self._admission.drain()
+        for session in list(self._sessions.values()):
+            session.hang_up("agent_hangup")
+        await self._emptied(GOODBYE_AND_RECORD_S)
+        log.info("drain.finished calls=%d", self.running)
+
+    def _admit(self) -> None:
+        refusal = self._admission.refusal(self.running + self._answering)
+        if refusal is None:
+            return
+        problem = Draining if refusal.code == "draining" else NoCapacity
+        raise problem(refusal.detail, retry_after_s=refusal.retry_after_s)
+
+    def _find(self, call_id: str) -> CallSession | None:
+        return self._sessions.get(call_id) or self._recent.get(call_id)
+
+    def _ended(self, session: CallSession) -> None:
+        if self._sessions.pop(session.call_id, None) is not None:
+            self._remember(session)
+
+    def _remember(self, session: CallSession) -> None:
+        self._recent[session.call_id] = session
+        self._loop.call_later(RECENT_S, self._recent.pop, session.call_id, None)
+
+    async def _emptied(self, within_s: float) -> None:
+        sessions = list(self._sessions.values())
+        if sessions:
+            waiting = [asyncio.ensure_future(session.ended.wait()) for session in sessions]
+            _, late = await asyncio.wait(waiting, timeout=within_s)
+            for task in late:
+                task.cancel()
+
+
+def tools_missing(agents: Mapping[str, Agent], tools: ToolRegistry) -> list[str]:
+    """A sentence for each tool that an agent names and nobody has registered."""
+    return [
+        f"agent {agent.id!r} uses the tool {name!r}, which is not registered"
+        for agent in agents.values()
+        for name in agent.tools
+        if name not in tools
+    ]
