@@ -6,11 +6,38 @@ will → `close`, exactly once is enough and more does no harm.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
+import aioice.ice
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+
+from media import rtp
+from media.format import FRAME_MS
+from media.pacer import Due
 from media.playout import Cut, PartKey
+from media.presence import Change, Notice, PresenceWatch
+from media.rtc.addresses import local_addresses
+from media.rtc.channel import SecureChannel
+from media.rtc.codecs import decoder_for, encoder_for
+from media.rtc.guard import GuardedProtocol
+from media.rtc.inbound import Inbound
+from media.rtc.outbound import Outbound
+from media.rtc.reporting import Reporting
+from media.rtc.ticker import ticker
+from media.sdp import Offer, read_offer
 from media.sdp import OfferRejected as OfferRejected
+from media.telephone_event import Press
+
+logger = logging.getLogger(__name__)
+
+PEER_LOST: Final = "peer_lost"
+CLOSED: Final = "closed"
+ICE_TIMEOUT: Final = "ice_timeout"
 
 
 class PeerObserver(Protocol):
@@ -100,40 +127,275 @@ class PeerStats:
 
 
 class Peer:
-    """The server's end of one call's media."""
+    """The server's end of one call's media.
+
+    aiortc does the offer and answer, ICE with its consent checks, and DTLS. Its senders, receivers, tracks,
+    jitter buffer and decoder threads are never started: packets go from the socket's callback through SRTP,
+    jitter buffer and decoder to the observer, and from the ticker through the encoder and SRTP to the socket.
+    """
 
     answer_sdp: str
+
+    def __init__(self, offer: Offer, observer: PeerObserver, config: PeerConfig) -> None:
+        """For `answer` only."""
+        self._loop = asyncio.get_running_loop()
+        self._offer = offer
+        self._observer = observer
+        self._config = config
+        self._inbound = Inbound(
+            offer.codec,
+            offer.events,
+            decoder_for(offer.codec),
+            observer.audio_received,
+            self._pressed,
+        )
+        self._connection = RTCPeerConnection(
+            RTCConfiguration(
+                # An empty list: None would mean a public STUN server and a wait for it.
+                iceServers=[
+                    RTCIceServer(urls=s.url, username=s.username, credential=s.credential)
+                    for s in config.ice_servers
+                ]
+            )
+        )
+        transceiver = self._connection.addTransceiver("audio", direction="sendrecv")
+        # These two start aiortc's own media when DTLS is up; ours starts instead.
+        transceiver.sender.send = _nothing
+        transceiver.receiver.receive = _nothing
+        self._dtls: RTCDtlsTransport = transceiver.receiver.transport
+        self._dtls.on("statechange", self._dtls_changed)
+        self._dtls.transport.on("statechange", self._ice_changed)
+        ice = self._dtls.transport._connection
+        ice.gather_candidates = partial(self._gather, ice)
+        ssrc: int = transceiver.sender._ssrc
+        self._outbound = Outbound(
+            offer.codec,
+            encoder_for(offer.codec, bitrate=config.opus.bitrate, complexity=config.opus.complexity),
+            self,
+            ssrc=ssrc,
+            comfort_interval_s=config.comfort_interval_s,
+            max_frames=int(config.max_queued_s * 1000 / FRAME_MS),
+            started=observer.part_started,
+            drained=observer.playout_drained,
+        )
+        self._channel: SecureChannel | None = None
+        self._reporting = Reporting(ssrc, self._loop.time())
+        self._presence: PresenceWatch | None = None
+        self._ice_timer: asyncio.TimerHandle | None = None
+        self._gone = False
+        self._closing: asyncio.Task[None] | None = None
 
     @classmethod
     async def answer(cls, offer_sdp: str, observer: PeerObserver, config: PeerConfig | None = None) -> Peer:
         """Answers an offer. Raises OfferRejected; leaves nothing behind when it does, or when cancelled."""
-        raise NotImplementedError
+        config = config or PeerConfig()
+        peer = cls(read_offer(offer_sdp, config.codecs), observer, config)
+        try:
+            await peer._negotiate()
+        except Exception as error:
+            await peer.close()
+            # aiortc raises a dozen types here; none of them is for the caller's eyes.
+            raise OfferRejected("not_answerable", f"The offer could not be answered: {error}") from error
+        except BaseException:
+            await peer.close()
+            raise
+        return peer
 
     def play(self, part: PartKey, pcm: bytes) -> None:
         """Appends 24 kHz mono s16le of any length. Bounded by `max_queued_s`: the newest is dropped."""
-        raise NotImplementedError
+        if not self._gone:
+            self._outbound.play(part, pcm)
 
     def finish(self, part: PartKey) -> None:
         """No more audio comes for this part; its last odd samples are padded to a frame."""
-        raise NotImplementedError
+        self._outbound.finish(part)
 
     def flush(self) -> tuple[Cut, ...]:
-        """Barge-in: from the very next packet nothing leaves of what is queued. Says how far each part came."""
-        raise NotImplementedError
+        """Barge-in: from the very next packet nothing leaves of what is queued.
+
+        Says how far each part came that had not been settled (see PlayoutLedger.cut).
+        """
+        return self._outbound.cut(self._loop.time())
 
     def pause(self) -> None:
         """Holds what is queued; only comfort packets leave. Idempotent."""
-        raise NotImplementedError
+        self._outbound.paused = True
 
     def resume(self) -> None:
-        raise NotImplementedError
+        self._outbound.paused = False
 
     def heard_ms(self, part: PartKey) -> int:
-        raise NotImplementedError
+        """Of this part, by now; keeps answering after it was cut or heard wholly."""
+        return self._outbound.heard_ms(part, self._loop.time())
 
     def stats(self) -> PeerStats:
-        raise NotImplementedError
+        reception = self._inbound.reception
+        channel = self._channel
+        return PeerStats(
+            codec=self._offer.codec.name,
+            packets_received=reception.received,
+            packets_lost=reception.lost,
+            packets_late=self._inbound.late,
+            packets_rejected=channel.rejected + channel.turned_away() if channel is not None else 0,
+            concealed_ms=self._inbound.concealed_ms,
+            recovered_ms=self._inbound.recovered_ms,
+            received_ms=self._inbound.delivered_ms,
+            jitter_ms=self._inbound.jitter_ms,
+            rtt_ms=self._reporting.rtt_ms,
+            packets_sent=self._outbound.packets,
+            remote_loss=self._reporting.remote_loss,
+            queued_ms=self._outbound.queued_ms,
+            dropped_ms=self._outbound.refused_ms,
+        )
 
     async def close(self) -> None:
-        """Ends the leg. Idempotent; leaves no task, socket, thread or file."""
-        raise NotImplementedError
+        """Ends the leg. Idempotent; leaves no task, socket, thread or file. Goes on when cancelled."""
+        if self._closing is None:
+            self._gone = True
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    # For the ticker and the outbound side.
+
+    def tick(self, due: Due, now: float) -> None:
+        """One 20 ms step of the call; the ticker's business."""
+        self._inbound.tick(due.frames + due.skipped, now)
+        self._outbound.tick(due, now)
+        if self._reporting.is_due(now):
+            self._report(now)
+        if self._presence is not None and (notice := self._presence.check(now)) is not None:
+            self._notice(notice, now)
+
+    def tick_failed(self) -> None:
+        self._end(CLOSED)
+
+    def send(self, packet: bytes) -> bool:
+        return self._channel is not None and self._channel.send(packet)
+
+    # Beginning
+
+    async def _negotiate(self) -> None:
+        await self._connection.setRemoteDescription(RTCSessionDescription(self._offer.sdp, "offer"))
+        await self._connection.setLocalDescription()
+        self.answer_sdp = self._offer.complete(self._connection.localDescription.sdp)
+        self._ice_timer = self._loop.call_later(self._config.ice_timeout_s, self._end, ICE_TIMEOUT)
+
+    async def _gather(self, ice: aioice.ice.Connection) -> None:
+        """In place of aioice's: our choice of addresses, and our door on every socket."""
+        if ice._local_candidates_start:
+            return
+        ice._local_candidates_start = True
+        addresses = local_addresses(self._config.addresses, allow_loopback=self._config.allow_loopback)
+        ice._local_candidates += await ice.get_component_candidates(1, addresses)
+        ice._local_candidates_end = True
+        if not ice._local_candidates:
+            raise OSError(f"no address to bind among {', '.join(addresses) or 'none'}")
+        for protocol in ice._protocols:
+            assert isinstance(protocol, GuardedProtocol)
+            protocol.on_media = self._media_datagram
+
+    def _dtls_changed(self) -> None:
+        if self._dtls.state == "connected":
+            # Not from within aiortc's own steps: an observer's fault must not break its handshake.
+            self._loop.call_soon(self._connected)
+        elif self._dtls.state in ("closed", "failed"):
+            self._loop.call_soon(self._end, CLOSED if self._channel is not None else ICE_TIMEOUT)
+
+    def _ice_changed(self) -> None:
+        if self._dtls.transport.state == "failed":
+            self._loop.call_soon(self._end, CLOSED if self._channel is not None else ICE_TIMEOUT)
+
+    def _connected(self) -> None:
+        if self._gone or self._channel is not None:
+            return
+        now = self._loop.time()
+        if self._ice_timer is not None:
+            self._ice_timer.cancel()
+        self._channel = SecureChannel(self._dtls)
+        self._presence = PresenceWatch(
+            lost_after_s=self._config.lost_after_s, gone_after_s=self._config.gone_after_s, now=now
+        )
+        self._observer.media_connected(now, self._offer.codec.name)
+        ticker().join(self)
+
+    # What comes
+
+    def _media_datagram(self, data: bytes) -> None:
+        channel = self._channel
+        if channel is None or self._gone:
+            return
+        now = self._loop.time()
+        control = rtp.is_rtcp(data)
+        plain = channel.open(data, rtcp=control)
+        if plain is None:
+            return
+        if control:
+            self._control(plain, now)
+            return
+        packet = rtp.parse(plain)
+        if packet is None:
+            return
+        self._heard(now)
+        self._inbound.packet(packet, now)
+
+    def _control(self, plain: bytes, now: float) -> None:
+        if not self._offer.sends:
+            self._heard(now)  # a listener sends nothing but reports
+        if self._reporting.receive(plain, now):
+            self._outbound.loss_reported(self._reporting.remote_loss)
+            if self._reporting.rtt_ms is not None:
+                self._outbound.round_trip_measured(self._reporting.rtt_ms)
+
+    def _heard(self, now: float) -> None:
+        if self._presence is not None and (notice := self._presence.heard(now)) is not None:
+            self._notice(notice, now)
+
+    def _pressed(self, press: Press) -> None:
+        self._observer.digit_received(press.digit, press.duration_ms)
+
+    def _notice(self, notice: Notice, now: float) -> None:
+        if notice.change is Change.LOST:
+            self._inbound.suspend()
+            self._observer.peer_lost(notice.silent_ms, now)
+        elif notice.change is Change.RESUMED:
+            self._inbound.resume()
+            self._observer.peer_resumed(notice.silent_ms, now)
+        else:
+            self._end(PEER_LOST)
+
+    def _report(self, now: float) -> None:
+        data = self._reporting.build(
+            now,
+            rtp_timestamp=self._outbound.timestamp,
+            packets=self._outbound.packets,
+            octets=self._outbound.octets,
+            peer_ssrc=self._inbound.ssrc,
+            reception=self._inbound.reception,
+        )
+        if self._channel is not None:
+            self._channel.send_rtcp(data)
+
+    # End
+
+    def _end(self, reason: str) -> None:
+        """The leg is over; the owner is told once and is expected to close."""
+        if self._gone:
+            return
+        self._gone = True
+        ticker().leave(self)
+        self._observer.peer_gone(reason, self._loop.time())
+
+    async def _close(self) -> None:
+        ticker().leave(self)
+        if self._ice_timer is not None:
+            self._ice_timer.cancel()
+        pump = self._dtls._task
+        await self._connection.close()
+        if pump is not None:
+            await asyncio.wait([pump])
+        self._inbound.close()
+        self._outbound.close()
+
+
+async def _nothing(parameters: Any) -> None:
+    """In place of aiortc's own senders and receivers."""

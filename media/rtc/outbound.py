@@ -1,0 +1,143 @@
+"""The agent's side of the audio: queued PCM out as RTP, a frame each 20 ms, next to nothing while silent.
+
+After speech two frames of silence let the listener's decoder end it cleanly; then a comfort packet every 400 ms
+keeps the path and the browser's statistics alive. Timestamps follow the clock all the time, sequence numbers the
+packets, and the marker is set where speech begins again (RFC 3551 section 4.1): silence is not loss.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from media import rtp
+from media.format import SILENT_FRAME, frame_ticks, samples_to_ms
+from media.pacer import Due
+from media.playlist import Playlist
+from media.playout import Cut, PartKey, PlayoutLedger
+from media.protection import Protection
+from media.rtc.codecs import Encoder
+from media.sdp import Codec
+
+FIRST_FRAMES: Final = 5  # of silence after connecting: the page sees that the path works
+TRAILING_FRAMES: Final = (
+    2  # of silence after speech: the decoder's overlap and the listener's buffer run empty
+)
+
+
+class Way(Protocol):
+    """What takes a finished RTP packet; False where it could not leave."""
+
+    def send(self, packet: bytes) -> bool: ...
+
+
+class Outbound:
+    """Order of calls: `play`, `finish`, `cut`, `pause`, `resume` at will, `tick` every 20 ms."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        encoder: Encoder,
+        way: Way,
+        *,
+        ssrc: int,
+        comfort_interval_s: float,
+        max_frames: int,
+        started: Callable[[PartKey, float], None],
+        drained: Callable[[float], None],
+    ) -> None:
+        self._encoder = encoder
+        self._way = way
+        self._payload_type = codec.payload_type
+        self._ticks = frame_ticks(codec.clock_rate)
+        self._comfort_interval_s = comfort_interval_s
+        self._started = started
+        self._drained = drained
+        self._playlist = Playlist(max_frames)
+        self._ledger = PlayoutLedger()
+        self._protection = Protection()
+        self._playing: PartKey | None = None
+        self._silence_left = FIRST_FRAMES
+        self._talking = False
+        self._last_sent_at = 0.0
+        # RFC 3550 section 5.1: random beginnings. The sequence starts in the lower half, because a wrap in the
+        # first seconds can desynchronise SRTP (RFC 3711 section 3.3.1).
+        self._sequence = random.getrandbits(15)
+        self._refused = 0
+        self.timestamp = random.getrandbits(32)
+        self.ssrc = ssrc
+        self.packets = 0
+        self.octets = 0
+        self.paused = False
+
+    @property
+    def queued_ms(self) -> int:
+        return self._ledger.queued_ms()
+
+    @property
+    def refused_ms(self) -> int:
+        return samples_to_ms(self._refused)
+
+    def play(self, part: PartKey, pcm: bytes) -> None:
+        taken, refused = self._playlist.append(part, pcm)
+        self._ledger.queue(part, taken)
+        self._refused += refused
+
+    def finish(self, part: PartKey) -> None:
+        self._playlist.finish(part)
+        self._ledger.finish(part)
+
+    def cut(self, now: float) -> tuple[Cut, ...]:
+        """Forgets all that is queued, at once."""
+        self._playlist.clear()
+        self._playing = None
+        return self._ledger.cut(now)
+
+    def heard_ms(self, part: PartKey, now: float) -> int:
+        return self._ledger.heard_ms(part, now)
+
+    def round_trip_measured(self, rtt_ms: float) -> None:
+        self._ledger.round_trip_measured(rtt_ms)
+
+    def loss_reported(self, share: float) -> None:
+        if self._protection.reported(share):
+            self._encoder.expect_loss(self._protection.expected_loss)
+
+    def tick(self, due: Due, now: float) -> None:
+        self.timestamp = (self.timestamp + due.skipped * self._ticks) & 0xFFFFFFFF
+        for _ in range(due.frames):
+            self._frame(now)
+            self.timestamp = (self.timestamp + self._ticks) & 0xFFFFFFFF
+        if not self._ledger.empty and self._ledger.settle(now) and self._ledger.empty:
+            self._drained(now)
+
+    def close(self) -> None:
+        self._playlist.clear()
+        self._encoder.close()
+
+    def _frame(self, now: float) -> None:
+        queued = None if self.paused else self._playlist.next()
+        if queued is not None:
+            begins, self._talking = not self._talking, True
+            self._silence_left = TRAILING_FRAMES
+            self._send(self._encoder.encode(queued.pcm), begins, now)
+            self._ledger.sent(queued.part, queued.samples, now)
+            if queued.part != self._playing:
+                self._playing = queued.part
+                self._started(queued.part, now)
+        elif self._silence_left:
+            self._silence_left -= 1
+            self._send(self._encoder.encode(SILENT_FRAME), False, now)
+        else:
+            self._talking = False
+            if now - self._last_sent_at >= self._comfort_interval_s:
+                self._send(self._encoder.comfort, False, now)
+
+    def _send(self, payload: bytes, marker: bool, now: float) -> None:
+        packet = rtp.build(self._payload_type, marker, self._sequence, self.timestamp, self.ssrc, payload)
+        self._last_sent_at = now
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        if self._way.send(packet):
+            self.packets += 1
+            self.octets += len(payload)
