@@ -129,7 +129,7 @@ class MediaSettings(_Section):
         default=(), description='STUN and TURN servers: `[{"urls": ["stun:stun.example.com"]}]`.'
     )
     opus_bitrate: int = Field(
-        default=24_000, ge=6_000, le=128_000, description="Bits per second towards the caller."
+        default=32_000, ge=6_000, le=128_000, description="Bits per second towards the caller."
     )
     opus_complexity: int = Field(default=5, ge=0, le=10, description="Opus encoder effort; more costs CPU.")
     lost_after_s: float = Field(
@@ -139,7 +139,9 @@ class MediaSettings(_Section):
         default=30.0, gt=0, description="Seconds of silence on the wire: the call ends."
     )
     ice_timeout_s: float = Field(default=12.0, gt=0, description="Seconds a new call may take to connect.")
-    loopback: bool = Field(default=False, description="Offer 127.0.0.1 too, for machines without a network.")
+    allow_loopback: bool = Field(
+        default=True, description="Use 127.0.0.1 when the machine has no other address."
+    )
 
 
 class ToolSettings(_Section):

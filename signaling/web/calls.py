@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 from aiohttp import web
@@ -47,8 +48,7 @@ async def list_calls(visit: Visit) -> web.Response:
         return json_answer(CallPage(items=_newest_first(live), next=None, incomplete=down.detail))
     except ValueError:
         raise BadRequest("cursor= is none that this list gave out.") from None
-    # A running call is known better here than in the record, which is a moment behind.
-    past = [view for view in page.items if view.id not in live and not _outdated(view, visit, state)]
+    past = [view for view in map(_newest_view(visit), page.items) if view.id not in live and _is(view, state)]
     shown = _newest_first(live) if cursor is None else []
     return json_answer(CallPage(items=[*shown, *past], next=page.next))
 
@@ -57,10 +57,13 @@ def _newest_first(live: dict[str, CallView]) -> list[CallView]:
     return [live[call_id] for call_id in sorted(live, reverse=True)]  # ids are UUIDv7: by time
 
 
-def _outdated(view: CallView, visit: Visit, state: str | None) -> bool:
-    """The record says `state`, the desk knows that the call has moved on."""
-    now = visit.doors.desk.live_call(view.id)
-    return now is not None and state is not None and now.state != state
+def _newest_view(visit: Visit) -> Callable[[CallView], CallView]:
+    """The record is a moment behind: what the desk still knows of a call is newer."""
+    return lambda view: visit.doors.desk.live_call(view.id) or view
+
+
+def _is(view: CallView, state: str | None) -> bool:
+    return state is None or view.state == state
 
 
 async def get_call(visit: Visit) -> web.Response:
@@ -96,7 +99,7 @@ async def get_metrics(visit: Visit) -> web.Response:
 
 async def hang_up(visit: Visit) -> web.Response:
     """Idempotent: a call that is over already is a success too."""
-    by = visit.who.role or "caller"
+    by = {None: "caller", "operator": "operator"}.get(visit.who.role, "admin")
     ended = await visit.doors.desk.hang_up(visit.call_id, by)
     if not ended and visit.who.own_call_id is None:
         # Who holds the call's own token need not prove that it existed.

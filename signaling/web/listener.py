@@ -26,7 +26,8 @@ class PortBusy(OSError):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
             errno.EADDRINUSE,
-            f"port {port} on {host} is in use by another process; stop it, or set CORDBOARD_HTTP_PORT to another port",
+            f"port {port} on {host} is in use by another process; "
+            "stop it, or set CORDBOARD_HTTP_PORT to another port",
         )
         self.host = host
         self.port = port
@@ -42,7 +43,7 @@ class _PunctualHeaders(asyncio.Protocol):
     parsed the headers. Between requests aiohttp's own keep-alive limit applies.
     """
 
-    def __init__(self, handler: web.RequestHandler[web.Request], *, deadline_s: float) -> None:
+    def __init__(self, handler: web.RequestHandler, *, deadline_s: float) -> None:
         self._handler = handler
         self._deadline_s = deadline_s
         self._transport: asyncio.Transport | None = None
@@ -62,8 +63,8 @@ class _PunctualHeaders(asyncio.Protocol):
         elif self._timer is None and self._handler._current_request is None:
             self._arm()
 
-    def eof_received(self) -> bool | None:
-        return self._handler.eof_received()
+    def eof_received(self) -> None:
+        self._handler.eof_received()
 
     def pause_writing(self) -> None:
         self._handler.pause_writing()

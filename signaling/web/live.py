@@ -10,14 +10,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
 from signaling.errors import Problem
 from signaling.web.auth import STAFF, Access
-from signaling.web.feed import Feed, Overflow, Subscription
+from signaling.web.feed import Overflow, Subscription
 from signaling.web.record import from_archive
 from signaling.web.routing import Answer, Query, Route, Visit
 from signaling.web.topics import Topics, parse_since, parse_topics
@@ -123,18 +122,19 @@ async def _start(visit: Visit, topics: Topics, since: int | None) -> tuple[list[
         if call_id not in past.events and desk.live_call(call_id) is None
     ]:
         for call_id in missing:
-            await _look_up(visit, call_id, since, past)
+            await _look_up(visit, call_id, past)
     subscription = visit.doors.feed.subscribe(topics)
     single = topics.single_call
     replay: list[Envelope] = []
     if since is not None and single is not None:
         live = desk.live_events(single, since)
-        replay = past.events.get(single, []) if live is None else live
+        known = past.events.get(single, []) if live is None else live
+        replay = [event for event in known if event.seq is not None and event.seq > since]
     messages = [_snapshot(visit, topics, past), *(encode(envelope).decode() for envelope in replay)]
     return messages, subscription
 
 
-async def _look_up(visit: Visit, call_id: str, since: int | None, past: _Past) -> None:
+async def _look_up(visit: Visit, call_id: str, past: _Past) -> None:
     """Unknown calls and an archive that is down leave the call out of the snapshot."""
     archive = visit.doors.archive
     past.events[call_id] = []
@@ -143,7 +143,7 @@ async def _look_up(visit: Visit, call_id: str, since: int | None, past: _Past) -
         if view is None:
             return
         past.views[call_id] = view
-        after = -1 if since is None else since
+        after = -1
         while events := await from_archive(archive.events_after(call_id, after, 1000)):
             past.events[call_id] += events
             after = events[-1].seq if events[-1].seq is not None else after
@@ -154,24 +154,26 @@ async def _look_up(visit: Visit, call_id: str, since: int | None, past: _Past) -
 
 
 def _snapshot(visit: Visit, topics: Topics, past: _Past) -> str:
-    desk, feed = visit.doors.desk, visit.doors.feed
-    running = [view for view in desk.live_calls() if topics.all_calls or view.id in topics.call_ids]
-    over = [view for call_id, view in past.views.items() if all(call.id != call_id for call in running)]
+    """Calls asked for by id are shown whether they run or are over; the lists hold running calls only."""
+    desk = visit.doors.desk
+    running = desk.live_calls()
+    shown = {view.id: view for view in running if topics.all_calls}
+    for call_id in sorted(topics.call_ids):
+        view = desk.live_call(call_id) or past.views.get(call_id)
+        if view is not None:
+            shown[call_id] = view
     handoffs = [
         {"call_id": view.id, **msgspec.to_builtins(view.handoff)}
-        for view in desk.live_calls()
-        if view.handoff is not None and (topics.handoffs or topics.all_calls or view.id in topics.call_ids)
+        for view in running
+        if view.handoff is not None and (topics.handoffs or view.id in shown)
     ]
-    data: dict[str, Any] = {
-        "calls": [*running, *over],
-        "handoffs": handoffs,
-        "last_seq": last_seqs(feed, running) | {c: _last(e) for c, e in past.events.items() if e},
+    last_seq = visit.doors.feed.last_seq(list(shown)) | {
+        call_id: _last(desk.live_events(call_id, -1) or past.events.get(call_id, []))
+        for call_id in topics.call_ids
+        if call_id in shown
     }
+    data = {"calls": list(shown.values()), "handoffs": handoffs, "last_seq": last_seq}
     return msgspec.json.encode({"type": "snapshot", "data": data}).decode()
-
-
-def last_seqs(feed: Feed, views: Sequence[CallView]) -> dict[str, int]:
-    return feed.last_seq([view.id for view in views])
 
 
 def _last(events: Sequence[Envelope]) -> int:

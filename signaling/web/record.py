@@ -55,11 +55,15 @@ class Record:
         return _found(await from_archive(self.archive.events_after(call_id, after, limit)))
 
     async def metrics(self, call_id: str) -> Mapping[str, Any]:
-        if self.desk.live_call(call_id) is not None:
-            raise UnknownCall(
-                "This call is still running; its figures come with its end.", code="call_still_running"
-            )
-        return _found(await from_archive(self.archive.metrics(call_id)))
+        """The figures that `call.ended` carries; before it, UnknownCall with the code `call_still_running`."""
+        live = self.desk.live_events(call_id, -1)
+        if live is None:
+            return _found(await from_archive(self.archive.metrics(call_id)))
+        for event in reversed(live):
+            if event.type == "call.ended":
+                metrics: Mapping[str, Any] = event.data["metrics"]
+                return metrics
+        raise UnknownCall("This call is running; its figures come with its end.", code="call_still_running")
 
 
 def _found(value: T | None) -> T:

@@ -1,0 +1,42 @@
+"""`cordboard serve`: the media server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from signaling.cli.environment import read_settings
+from signaling.cli.failure import ExitCode, Failure
+from signaling.cli.parent import die_with_parent
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="HTTP port.")] = None,
+) -> None:
+    """Answer calls: HTTP, WebRTC and the Realtime session. SIGTERM drains, then exits 0."""
+    die_with_parent()
+    settings = read_settings({"server": {"host": host, "port": port}})
+    if settings.auth.secret is None and not settings.demo:
+        raise Failure(
+            "auth.secret is not set, so nobody could sign in",
+            remedy='export CORDBOARD_AUTH__SECRET="$(openssl rand -hex 32)"',
+            code=ExitCode.SETTINGS,
+        )
+    if settings.realtime.api_key is None and "api.openai.com" in settings.realtime.url:
+        raise Failure(
+            "OPENAI_API_KEY is not set",
+            remedy="set it, or start `cordboard simulate` and point CORDBOARD_REALTIME__URL at it",
+            code=ExitCode.SETTINGS,
+        )
+    from signaling.cli.logs import start_logging
+    from signaling.server.run import serve as run_server
+    from signaling.web.listener import PortBusy
+
+    start_logging(settings.log_level)
+    try:
+        code = run_server(settings)
+    except PortBusy as busy:
+        raise Failure(str(busy), code=ExitCode.PORT_BUSY) from None
+    raise typer.Exit(code)
