@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from realtime.tools.context import CallContext, ToolError
-from realtime.tools.phone_numbers import to_e164
+from realtime.tools.phone_numbers import dialled
 from realtime.tools.registry import tool
 
 
@@ -26,7 +26,7 @@ async def get_customer_info(
     """Look up a customer by telephone number. Use it when the caller gives a number or asks about their record."""
     if call.customers is None:
         raise ToolError("no_customer_records", "There are no customer records here. Go on without them.")
-    number = to_e164(phone_number, call.agent.region)
+    number = dialled(phone_number, call.agent.region)
     if number is None:
         raise ToolError(
             "not_a_number", "That is not a complete telephone number. Ask the caller to repeat it."

@@ -1,17 +1,23 @@
-"""Telephone numbers as people say them, in E.164."""
+"""Telephone numbers as people say them."""
 
 from __future__ import annotations
 
 import phonenumbers
 
 
-def to_e164(text: str, region: str) -> str | None:
-    """`text` as an E.164 number; None where it is none. `region` (ISO 3166) is for numbers without a +."""
+def dialled(text: str, region: str) -> str | None:
+    """`text` in E.164, or its digits where it is a local number without an area code; None where it is none.
+
+    `region` (ISO 3166) is for numbers without a +.
+    """
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
     # "Possible", not "valid": a practice may well know a customer whose range the library does not.
-    if not phonenumbers.is_possible_number(number):
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        return str(number.national_number)
+    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-
-from aiohttp import web
 
 from media.rtc.peer import IceServer, OpusSettings, PeerConfig
 from realtime.agent import Agent, InvalidAgent
@@ -21,15 +17,18 @@ from signaling.admission import Admission
 from signaling.server.books import AgentFiles, RegisteredTools
 from signaling.server.call_session import CallServices
 from signaling.server.model_probe import ModelProbe
-from signaling.server.practice import AppointmentBook, CallRecord, CustomerRecords
+from signaling.server.practice import Diary, KnownCustomers, Record
 from signaling.server.switchboard import Switchboard, tools_missing
 from signaling.settings import Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
+from signaling.web.listener import Listener, PortBusy
 from storage.bus.publisher import Publisher
 from storage.bus.subscriber import Subscriber
 from storage.channels import calls_pattern
 from storage.envelope import Envelope
+from storage.postgres.appointments import AppointmentBook
+from storage.postgres.customers import CustomerBook
 from storage.postgres.pool import Database
 
 log = logging.getLogger(__name__)
@@ -46,11 +45,16 @@ class CannotStart(Exception):
     """Why the server cannot start, and what to do: one sentence or one line a problem."""
 
 
-async def serve(settings: Settings, *, ready: asyncio.Event | None = None) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises CannotStart.
+def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT, then drain; 0. Raises CannotStart or PortBusy.
 
-    `ready` is set when the doors are open.
+    `ready` is called when the doors are open.
     """
+    asyncio.run(_serve(settings, ready))
+    return 0
+
+
+async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
     agents, tools = _load(settings)
     if settings.redis_url is None or settings.database_url is None:
         missing = "REDIS_URL" if settings.redis_url is None else "DATABASE_URL"
@@ -80,8 +84,8 @@ async def serve(settings: Settings, *, ready: asyncio.Event | None = None) -> No
                 default_model=settings.realtime.model,
                 peer_config=_peer_config(settings),
                 emit=emit,
-                customers=CustomerRecords(database),
-                appointments=AppointmentBook(database),
+                customers=KnownCustomers(CustomerBook(database, settings.tenant)),
+                appointments=Diary(AppointmentBook(database, settings.tenant)),
             ),
             admission=Admission(settings.server.max_calls),
             degraded=health.degraded,
@@ -89,13 +93,20 @@ async def serve(settings: Settings, *, ready: asyncio.Event | None = None) -> No
         )
         app = make_app(
             switchboard,
-            CallRecord(database, settings.tenant),
+            Record(database, settings.tenant),
             feed,
             settings,
             agents=AgentFiles(agents),
             tools=RegisteredTools(tools),
         )
-        await _open_doors(app, settings, stack)
+        listener = Listener(app, host=settings.server.host, port=settings.server.port)
+        try:
+            await stack.enter_async_context(listener)
+        except PortBusy:
+            raise
+        except OSError as error:
+            raise CannotStart(f"Cannot listen on {settings.server.host}: {error.strerror}") from error
+        log.info("doors.open host=%s port=%d", settings.server.host, listener.port)
         async with asyncio.TaskGroup() as group:
             watches = [
                 group.create_task(probe.watch(), name="model probe"),
@@ -103,7 +114,7 @@ async def serve(settings: Settings, *, ready: asyncio.Event | None = None) -> No
                 group.create_task(_other_nodes(settings, switchboard, feed), name="other nodes' events"),
             ]
             if ready is not None:
-                ready.set()
+                ready()
             await stopping.asked()
             await _drain(switchboard, settings.server.drain_limit_s, stopping)
             left = await publisher.drain(FLUSH_S)
@@ -187,22 +198,6 @@ async def _other_nodes(settings: Settings, switchboard: Switchboard, feed: Feed)
     async for envelope in Subscriber(settings.redis_url, [calls_pattern(settings.tenant)]):
         if not switchboard.owns(envelope.call_id):
             feed.publish(envelope)
-
-
-async def _open_doors(app: web.Application, settings: Settings, stack: AsyncExitStack) -> None:
-    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    host, port = settings.server.host, settings.server.port
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise CannotStart(
-                f"Port {port} is in use: stop what runs there, or choose another with CORDBOARD_HTTP_PORT."
-            ) from error
-        raise CannotStart(f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}.") from error
-    log.info("doors.open host=%s port=%d", host, port)
 
 
 def _endpoint(settings: Settings) -> Endpoint:
