@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+import aioice.ice
 from aioice.ice import get_host_addresses
+
+from media.rtc.guard import GuardedProtocol
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -20,3 +24,23 @@ def local_addresses(configured: tuple[str, ...] | None, *, allow_loopback: bool)
     if not found and allow_loopback:
         return [LOOPBACK]
     return found
+
+
+def bind_to(
+    ice: aioice.ice.Connection, addresses: list[str], on_media: Callable[[bytes], None] | None
+) -> None:
+    """Makes the connection gather on these addresses only, with `on_media` behind every socket's guard."""
+
+    async def gather() -> None:
+        if ice._local_candidates_start:
+            return
+        ice._local_candidates_start = True
+        ice._local_candidates += await ice.get_component_candidates(1, addresses)
+        ice._local_candidates_end = True
+        if not ice._local_candidates:
+            raise OSError(f"no UDP socket could be bound to any of: {', '.join(addresses) or 'no address'}")
+        for protocol in ice._protocols:
+            assert isinstance(protocol, GuardedProtocol)
+            protocol.on_media = on_media
+
+    ice.gather_candidates = gather  # type: ignore[method-assign]  # aioice asks a global function instead

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, Protocol
 
-import aioice.ice
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
@@ -21,10 +19,9 @@ from media.format import FRAME_MS
 from media.pacer import Due
 from media.playout import Cut, PartKey
 from media.presence import Change, Notice, PresenceWatch
-from media.rtc.addresses import local_addresses
+from media.rtc.addresses import bind_to, local_addresses
 from media.rtc.channel import SecureChannel
 from media.rtc.codecs import decoder_for, encoder_for
-from media.rtc.guard import GuardedProtocol
 from media.rtc.inbound import Inbound
 from media.rtc.outbound import Outbound
 from media.rtc.reporting import Reporting
@@ -160,13 +157,14 @@ class Peer:
         )
         transceiver = self._connection.addTransceiver("audio", direction="sendrecv")
         # These two start aiortc's own media when DTLS is up; ours starts instead.
-        transceiver.sender.send = _nothing
-        transceiver.receiver.receive = _nothing
+        transceiver.sender.send = _nothing  # type: ignore[method-assign]  # replaced on purpose
+        transceiver.receiver.receive = _nothing  # type: ignore[method-assign]  # the same
         self._dtls: RTCDtlsTransport = transceiver.receiver.transport
         self._dtls.on("statechange", self._dtls_changed)
         self._dtls.transport.on("statechange", self._ice_changed)
         ice = self._dtls.transport._connection
-        ice.gather_candidates = partial(self._gather, ice)
+        addresses = local_addresses(config.addresses, allow_loopback=config.allow_loopback)
+        bind_to(ice, addresses, self._media_datagram)
         ssrc: int = transceiver.sender._ssrc
         self._outbound = Outbound(
             offer.codec,
@@ -279,20 +277,6 @@ class Peer:
         await self._connection.setLocalDescription()
         self.answer_sdp = self._offer.complete(self._connection.localDescription.sdp)
         self._ice_timer = self._loop.call_later(self._config.ice_timeout_s, self._end, ICE_TIMEOUT)
-
-    async def _gather(self, ice: aioice.ice.Connection) -> None:
-        """In place of aioice's: our choice of addresses, and our door on every socket."""
-        if ice._local_candidates_start:
-            return
-        ice._local_candidates_start = True
-        addresses = local_addresses(self._config.addresses, allow_loopback=self._config.allow_loopback)
-        ice._local_candidates += await ice.get_component_candidates(1, addresses)
-        ice._local_candidates_end = True
-        if not ice._local_candidates:
-            raise OSError(f"no address to bind among {', '.join(addresses) or 'none'}")
-        for protocol in ice._protocols:
-            assert isinstance(protocol, GuardedProtocol)
-            protocol.on_media = self._media_datagram
 
     def _dtls_changed(self) -> None:
         if self._dtls.state == "connected":
