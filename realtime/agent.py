@@ -10,10 +10,12 @@ import difflib
 import hashlib
 import re
 import tomllib
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 SlotType = Literal[
     "text", "name", "date", "time", "datetime", "integer", "choice", "phone", "email", "boolean"
@@ -176,7 +178,11 @@ class Agent(_Document):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (
+            ZoneInfoNotFoundError,
+            ValueError,
+            OSError,
+        ) as error:  # OSError: the name of a folder of zones
             raise ValueError(
                 f"no such time zone: {value!r}; use an IANA name such as Europe/Berlin"
             ) from error
@@ -184,12 +190,9 @@ class Agent(_Document):
 
     @model_validator(mode="after")
     def _variables_are_defined(self) -> Agent:
-        for where, text in _texts(self):
-            for name in _VARIABLE.findall(text):
-                if name not in self.variables:
-                    raise ValueError(
-                        f"{where} uses {{{{{name}}}}}, which is not in variables{_did_you_mean(name, self.variables)}"
-                    )
+        problems = _undefined_variables(self.model_dump())
+        if problems:
+            raise PydanticCustomError(_UNDEFINED, "{problems}", {"problems": "; ".join(problems)})
         return self
 
     def say(self, text: str) -> str:
@@ -200,13 +203,32 @@ class Agent(_Document):
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
-def _texts(agent: Agent) -> list[tuple[str, str]]:
-    texts = [(name, getattr(agent, name)) for name in ("name", "personality", "tone", "instructions")]
-    texts += [("greeting", agent.greeting or ""), ("opening_hours", agent.opening_hours or "")]
-    for index, line in enumerate(agent.guidelines):
-        texts.append((f"guidelines[{index}]", f"{line.situation} {line.do} {line.example or ''}"))
-    texts += [(f"goals[{index}].description", goal.description) for index, goal in enumerate(agent.goals)]
-    return texts
+_UNDEFINED = "undefined_variable"
+
+
+def _undefined_variables(document: dict[str, Any]) -> list[str]:
+    """One line for each use of a variable that the document does not define."""
+    defined = document.get("variables")
+    known = list(defined) if isinstance(defined, dict) else []
+    return [
+        f"{path}: {{{{{name}}}}} is not in variables{_did_you_mean(name, known)}"
+        for path, text in _texts(document, "")
+        if not path.startswith("variables.")
+        for name in dict.fromkeys(_VARIABLE.findall(text))
+        if name not in known
+    ]
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a document, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _texts(member, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _texts(member, f"{path}.{index}")
 
 
 def parse_agent(text: str, *, source: str) -> Agent:
@@ -222,17 +244,46 @@ def parse_agent(text: str, *, source: str) -> Agent:
     try:
         return Agent.model_validate({"version": f"file:{digest}", **document})
     except ValidationError as error:
-        raise InvalidAgent(source, [_problem(dict(detail)) for detail in error.errors()]) from error
+        problems = [_problem(detail) for detail in error.errors() if detail["type"] != _UNDEFINED]
+        raise InvalidAgent(source, problems + _undefined_variables(document)) from error
 
 
-def _problem(detail: dict[str, Any]) -> str:
-    path = ".".join(str(step) for step in detail["loc"]) or "document"
+def _problem(detail: ErrorDetails) -> str:
+    path, siblings = _place(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{path}: unknown key{_did_you_mean(str(detail['loc'][-1]), Agent.model_fields)}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
+        return f"{path}: unknown key{_did_you_mean(str(detail['loc'][-1]), siblings)}"
+    message = detail["msg"].removeprefix("Value error, ")
     return f"{path}: {message}"
 
 
-def _did_you_mean(name: str, known: Any) -> str:
+def _place(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """(path in the document, the keys that are known there)."""
+    model: Any = Agent
+    siblings = list(Agent.model_fields)
+    path: list[str] = []
+    for step in loc:
+        if isinstance(step, str) and step in _TURN_DETECTIONS:
+            model = _TURN_DETECTIONS[step]  # the tag of a union: not a step of the document
+            siblings = list(model.model_fields)
+            continue
+        path.append(str(step))
+        if isinstance(step, int) or model is None:
+            continue
+        siblings = list(model.model_fields)
+        model = _document_of(model.model_fields[step].annotation) if step in model.model_fields else None
+    return ".".join(path) or "document", siblings
+
+
+def _document_of(annotation: Any) -> type[_Document] | None:
+    """The one model in `Model`, `list[Model]` or `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, _Document):
+        return annotation
+    return next(filter(None, map(_document_of, get_args(annotation))), None)
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {near[0]!r}?" if near else ""
+
+
+_TURN_DETECTIONS: dict[str, type[_Document]] = {"server_vad": ServerVad, "semantic_vad": SemanticVad}

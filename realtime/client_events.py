@@ -23,6 +23,11 @@ def append_audio(pcm: bytes) -> bytes:
     return _APPEND_HEAD + b2a_base64(pcm, newline=False) + _APPEND_TAIL
 
 
+def commit_audio(event_id: str) -> bytes:
+    """`input_audio_buffer.commit`: make a turn of what was said so far; an empty buffer is a benign error."""
+    return _encode({"type": "input_audio_buffer.commit", "event_id": event_id})
+
+
 def session_update(event_id: str, session: dict[str, Any]) -> bytes:
     """`session.update`: only the fields present change; `type` must be "realtime"."""
     return _encode({"type": "session.update", "event_id": event_id, "session": session})

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -37,6 +36,8 @@ from realtime.effects import (
     RunTool,
     Send,
 )
+from realtime.function_calls import CallGroup, FunctionCalls
+from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
 from realtime.session_config import ending_silence_ms, format_mismatch, session_config
 from realtime.tool_spec import ToolOutcome, ToolSpec
@@ -81,11 +82,14 @@ FATAL_ERRORS = frozenset(
         "beta_api_shape_disabled",
     }
 )
+SETUP_S = 15.0  # a session that is not configured by then leaves the caller in silence: the call ends
 LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
 GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends without it
 RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
 PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
-TOOL_OUTPUT_LIMIT = 16_384  # characters of a tool's output that the model is given
+DIGITS_PAUSE_S = 1.0  # a caller who keys in a number is answered after it, not after each digit
+TOOL_OUTPUT_LIMIT = 16_384  # bytes of a tool's output that the model is given: about 4,000 tokens
+MESSAGE_LIMIT = 300  # characters of the provider's error messages that go on record
 
 
 class Phase(enum.Enum):
@@ -96,16 +100,6 @@ class Phase(enum.Enum):
     READY = "ready"
     ENDING = "ending"
     CLOSED = "closed"
-
-
-@dataclass(slots=True)
-class _Calls:
-    """The function calls of one response: answered together, once."""
-
-    open: set[str]
-    spoke: bool  # the response also said something
-    outputs: set[str] = field(default_factory=set)
-    hang_up: EndReason | None = None
 
 
 class Conversation:
@@ -139,20 +133,22 @@ class Conversation:
         self._peer_lost = False
         self._playing = False
         self._speech_item: str | None = None  # barge-in whose cuts are awaited
-        self._muted: set[str] = set()  # responses whose audio is not wanted any more
-        self._spoke: set[str] = set()  # responses that said something
-        self._open_parts: dict[str, list[PartKey]] = {}  # by response: audio parts that may still grow
-        self._calls: dict[str, _Calls] = {}  # by response
-        self._call_owner: dict[str, tuple[str, str, str]] = {}  # call_id → response, item, name
+        self._last_words: str | None = None  # event_id of the commit of a caller who hung up while speaking
+        self._replies = Replies()
+        self._calls = FunctionCalls()
         self._requests: dict[str, str] = {}  # event_id → request_id of a response.create in doubt
         self._failures = 0
         self._appended_ms = 0
         self._appended_at = self._started
         self._partial_at: dict[str, float] = {}
+        self._session_gone = False
+        self._record_closed = False  # the media leg is closed: nothing more will be heard
         self._ending: EndReason | None = None
+        self._goodbye: str | None = None  # request_id of the words to end with
         self._ending_by: float | None = None
         self._close_by: float | None = None
         self._max_duration_at: float | None = self._started + agent.limits.max_duration_s
+        self._setup_by = self._started + SETUP_S
         self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
             server_events.SessionCreated: self._on_session_created,
             server_events.SessionUpdated: self._on_session_updated,
@@ -189,8 +185,10 @@ class Conversation:
             return None
         if self.phase is Phase.ENDING:
             return self._close_by
-        due = [self._max_duration_at, self._ending_by]
-        if self.phase is Phase.READY:
+        due = [self._ending_by if self._ending is not None else self._max_duration_at]
+        if self.phase is not Phase.READY:
+            due.append(self._setup_by)
+        elif not self._peer_lost:
             due.append(self._responses.next_deadline())
         return min((at for at in due if at is not None), default=None)
 
@@ -207,12 +205,13 @@ class Conversation:
 
     def session_lost(self, code: str, message: str, now: float) -> None:
         """The session's socket is gone, by whoever's doing."""
-        if self.phase in (Phase.ENDING, Phase.CLOSED):
-            self._close()  # no late words will come
+        if self.phase is Phase.CLOSED:
             return
-        self._publish(SessionFailed(code=code, message=message))
-        self.hang_up("provider_failed", now)
-        self._close()
+        self._session_gone = True
+        if self.phase is Phase.ENDING:
+            self._close_if_complete()  # no late words will come
+        else:
+            self._provider_failed(code, message, now)
 
     def audio_appended(self, total_ms: int, now: float) -> None:
         """`total_ms` of the caller's audio have been appended to the session so far."""
@@ -222,6 +221,7 @@ class Conversation:
     # What the shell tells: the media leg.
 
     def media_connected(self, now: float) -> None:
+        """The caller can hear."""
         self._media_up = True
         self._greet()
         self._pump(now)
@@ -233,6 +233,8 @@ class Conversation:
 
     def playout_drained(self, now: float) -> None:
         """Everything that was queued has been heard."""
+        if self.phase is Phase.CLOSED:
+            return
         self._playing = False
         self._finals(self._transcript.drained())
         self._close_turn_if_over()
@@ -240,11 +242,14 @@ class Conversation:
 
     def playout_cut(self, cuts: tuple[Cut, ...], now: float) -> None:
         """The answer to `Flush`: what had been heard of each part that will not be played to its end."""
+        if self.phase is Phase.CLOSED:
+            return
         self._playing = False
         unheard = [cut for cut in cuts if not cut.finished]
         finals = self._transcript.cut(tuple(unheard))
         if self.phase is Phase.READY:
-            self._truncate(unheard)
+            for cut in unheard:
+                self._truncate(cut.part, min(cut.heard_ms, cut.received_ms))
         if unheard and self._speech_item is not None:
             self._publish_interrupted(unheard[0], finals)
         self._finals(finals)
@@ -252,16 +257,20 @@ class Conversation:
             item_id, self._speech_item = self._speech_item, None
             self._publish_all(self._turns.caller_speaks(item_id))
         if self.phase is Phase.ENDING:
-            self._finish_record(now)
+            self._close_record()
         self._pump(now)
 
     def digit_received(self, digit: str, duration_ms: int, now: float) -> None:
         """A key on the caller's telephone. The model cannot hear it, so it is told in words."""
+        if self.phase in (Phase.ENDING, Phase.CLOSED):
+            return
         self._publish(DtmfReceived(digit=digit, duration_ms=duration_ms))
         if self.phase is Phase.READY:
+            item_id = self._id("dtmf")
             text = f"[The caller pressed {digit} on the keypad.]"
-            self._send(client_events.text_item(self._id("ev"), self._id("dtmf"), "user", text))
-            self._responses.want(ResponseRequest(request_id=self._id("req")))
+            self._send(client_events.text_item(self._id("ev"), item_id, "user", text))
+            self._responses.item_sent(item_id)
+            self._want_answer({item_id}, not_before=now + DIGITS_PAUSE_S)
         self._pump(now)
 
     def peer_lost(self, silent_ms: int, now: float) -> None:
@@ -283,65 +292,82 @@ class Conversation:
     # What the shell tells: tools, endings, time.
 
     def tool_finished(self, call_id: str, outcome: ToolOutcome, now: float) -> None:
-        owner = self._call_owner.pop(call_id, None)
-        if owner is None:
+        """The answer to `RunTool`; once for each."""
+        if self.phase is Phase.CLOSED:
             return
-        response_id, item_id, name = owner
+        call = self._calls.finished(call_id)
+        if call is None:
+            return
         self._publish_all(outcome.events)
         self._publish(
             ToolFinished(
-                name=name,
-                call_item_id=item_id,
+                name=call.name,
+                call_item_id=call.item_id,
                 ok=outcome.ok,
                 duration_ms=outcome.duration_ms,
                 output=outcome.output,
                 error=outcome.error,
             )
         )
-        calls = self._calls[response_id]
-        calls.open.discard(call_id)
-        calls.hang_up = calls.hang_up or outcome.hang_up
+        group = call.group
+        group.hang_up = group.hang_up or outcome.hang_up
         if self.phase is Phase.READY:
             output_id = self._id("out")
-            calls.outputs.add(output_id)
+            group.outputs.add(output_id)
+            self._responses.item_sent(output_id)
             text = _for_the_model(outcome.output)
             self._send(client_events.function_call_output(self._id("ev"), output_id, call_id, text))
-        if not calls.open:
-            del self._calls[response_id]
-            self._calls_answered(calls, now)
+            if not group.open:
+                self._calls_answered(group, now)
+        self._close_if_complete()
         self._pump(now)
 
     def say_goodbye(self, because: str, reason: EndReason, now: float) -> None:
-        """Have the agent say goodbye, then end the call; GOODBYE_S at most."""
+        """Have the agent say goodbye, then end the call; GOODBYE_S at most. What it was saying is cut."""
         if self.phase is not Phase.READY or self._peer_lost:
             self.hang_up(reason, now)
+            return
+        if self._ending is not None:
+            self._ending = reason  # it is saying goodbye already; from now on whatever the caller does
             return
         self._responses.forget_wishes()
         if self._responses.active is not None:
             self._stop_response(self._responses.active)
-        self._want_words(instructions.goodbye(because), tool_choice="none")
+        self._effects.append(Flush())
         self._end_after_words(reason, now)
+        self._goodbye = self._want_words(instructions.goodbye(because), must_be_said=True)
         self._pump(now)
 
     def hang_up(self, reason: EndReason, now: float) -> None:
         """The call is over, now: the caller left, or the deadline came. Idempotent."""
         if self.phase in (Phase.ENDING, Phase.CLOSED):
             return
-        if self._responses.active is not None and self.phase is Phase.READY:
-            self._stop_response(self._responses.active)
+        if self.phase is Phase.READY and not self._session_gone:
+            if self._responses.active is not None:
+                self._stop_response(self._responses.active)
+            if self._responses.caller_speaking:
+                # Their last words: no more audio comes that would prove the end of them to the server.
+                self._last_words = self._id("ev")
+                self._send(client_events.commit_audio(self._last_words))
         self._responses.forget_wishes()
         self.phase = Phase.ENDING
         self._ending = reason
         self._close_by = now + LATE_TRANSCRIPT_S
-        self._transcript.drop_uncommitted()
         self._effects += [Flush(), HangUp(reason=reason)]
 
     def wake(self, now: float) -> None:
         """Time has passed."""
-        if self.phase is Phase.ENDING and self._close_by is not None and now >= self._close_by:
-            self._close()
-        elif self._ending is not None and self._ending_by is not None and now >= self._ending_by:
-            self.hang_up(self._ending, now)
+        if self.phase is Phase.ENDING:
+            if self._close_by is not None and now >= self._close_by:
+                self._close_record()
+                self._close()
+        elif self.phase is Phase.CLOSED:
+            return
+        elif self.phase is not Phase.READY and now >= self._setup_by:
+            self._provider_failed("setup_timeout", f"no session was configured within {SETUP_S:.0f} s", now)
+        elif self._ending is not None:
+            if self._ending_by is not None and now >= self._ending_by:
+                self.hang_up(self._ending, now)
         elif self._max_duration_at is not None and now >= self._max_duration_at:
             self._max_duration_at = None
             self.say_goodbye("it has reached its longest duration", "max_duration", now)
@@ -352,7 +378,7 @@ class Conversation:
     def _on_session_created(self, event: server_events.SessionCreated, now: float) -> None:
         if self.phase is not Phase.CONNECTING:
             return
-        self._session_id = event.session.id
+        self._session_id = event.session.id or ""
         self.phase = Phase.CONFIGURING
         config = session_config(self.agent, instructions=self._instructions, tools=self._tools)
         self._send(client_events.session_update(self._id("ev"), config))
@@ -380,25 +406,35 @@ class Conversation:
         if self._greeted or not self._media_up or self.phase is not Phase.READY:
             return
         self._greeted = True
-        self._want_words(instructions.greeting(self.agent), tool_choice="none")
+        self._want_words(instructions.greeting(self.agent))
 
     def _on_error(self, event: server_events.ErrorEvent, now: float) -> None:
         error = event.error
         code = error.code or error.type or "unknown"
-        request_id = self._requests.pop(error.event_id or "", None)
-        if request_id is not None:
-            if code == "conversation_already_has_active_response":
-                self._responses.refused(request_id, now)
-            else:
-                self._responses.failed(request_id)
-        if code in FATAL_ERRORS:
-            self._provider_failed(code, error.message, now)
-        elif self.phase is Phase.CONFIGURING:
+        self._settle_request(error, code, now)
+        if error.event_id is not None and error.event_id == self._last_words:
+            self._last_words = None  # there were none
+            self._close_if_complete()
+        if code in FATAL_ERRORS or self.phase in (Phase.CONNECTING, Phase.CONFIGURING):
             # A session that could not be configured would answer with the API's defaults.
-            self._provider_failed(code, error.message, now)
+            self._provider_failed(code, error.message or "", now)
         else:
             kind = "benign" if code in BENIGN_ERRORS else "error"
             self._effects.append(Note(code=f"realtime.{kind}", detail=f"{code} {error.param or ''}".strip()))
+
+    def _settle_request(self, error: server_events.ErrorDetail, code: str, now: float) -> None:
+        request_id = self._requests.pop(error.event_id or "", None)
+        refused = code == "conversation_already_has_active_response"
+        if refused and error.event_id is None and self._responses.requested is not None:
+            request_id = (
+                self._responses.requested.request_id
+            )  # a server that does not say which event it means
+        if request_id is None:
+            return
+        if refused:
+            self._responses.refused(request_id, now)
+        else:
+            self._responses.failed(request_id)
 
     def _on_ignored(self, event: server_events.Ignored, now: float) -> None:
         if not event.known:
@@ -410,7 +446,7 @@ class Conversation:
     def _provider_failed(self, code: str, message: str, now: float) -> None:
         if self.phase in (Phase.ENDING, Phase.CLOSED):
             return
-        self._publish(SessionFailed(code=code, message=message))
+        self._publish(SessionFailed(code=code, message=message[:MESSAGE_LIMIT]))
         self.hang_up("provider_failed", now)
 
     # The caller speaks.
@@ -418,33 +454,37 @@ class Conversation:
     def _on_speech_started(self, event: server_events.SpeechStarted, now: float) -> None:
         if self.phase is not Phase.READY:
             return
-        self._transcript.speech_started(event.item_id, now)
+        began = self._sent_at(event.audio_start_ms, now) if event.audio_start_ms is not None else now
+        self._transcript.speech_started(event.item_id, began)
         self._responses.speech_started()
+        self._calls.caller_speaks()
         if self._ending == "agent_hangup":
-            # A caller who speaks into the goodbye is not done yet. Other endings hold: they are not a choice.
-            self._ending = self._ending_by = None
-        active = self._responses.active
-        if active is not None:
-            self._muted.add(active)  # the server cancels it by itself (interrupt_response)
+            self._withdraw_ending()
+        self._replies.mute_all()  # the server cancels what it is generating by itself (interrupt_response)
         self._speech_item = event.item_id
         self._effects.append(Flush())
 
     def _on_speech_stopped(self, event: server_events.SpeechStopped, now: float) -> None:
+        if self.phase is Phase.READY:
+            self._responses.speech_stopped(now)
+            self._turns.caller_stopped(self._sent_at(event.audio_end_ms - ending_silence_ms(self.agent), now))
+
+    def _sent_at(self, audio_ms: int, now: float) -> float:
         # The server counts the audio it was sent; we know when each millisecond of that was sent.
-        ended_ms = event.audio_end_ms - ending_silence_ms(self.agent)
-        self._turns.caller_stopped(min(now, self._appended_at - (self._appended_ms - ended_ms) / 1000))
+        return min(now, max(self._started, self._appended_at - (self._appended_ms - audio_ms) / 1000))
 
     def _on_committed(self, event: server_events.Committed, now: float) -> None:
-        if self.phase is Phase.READY:
+        if self.phase in (Phase.READY, Phase.ENDING):
+            self._last_words = None
             self._transcript.committed(event.item_id, now)
             self._responses.committed(now, server_responds=True)
 
     def _on_item_added(self, event: server_events.ItemAdded, now: float) -> None:
-        self._responses.item_added(event.item.id)
+        self._responses.item_added(event.item.id or "")
 
     def _on_transcription_delta(self, event: server_events.TranscriptionDelta, now: float) -> None:
         self._partial(
-            "caller", event.item_id, self._transcript.caller_partial(event.item_id, event.delta), now
+            "caller", event.item_id, self._transcript.caller_partial(event.item_id, event.delta or ""), now
         )
 
     def _on_transcription_completed(self, event: server_events.TranscriptionCompleted, now: float) -> None:
@@ -456,6 +496,7 @@ class Conversation:
         code = event.error.code or event.error.type or "unknown"
         self._effects.append(Note(code="realtime.transcription_failed", detail=code))
         self._transcript.caller_failed(event.item_id)
+        self._partial_at.pop(event.item_id, None)
         self._close_if_complete()
 
     # The agent speaks.
@@ -463,109 +504,120 @@ class Conversation:
     def _on_response_created(self, event: server_events.ResponseCreated, now: float) -> None:
         response = event.response
         caller_speaking = self._responses.caller_speaking
-        self._responses.created(response.id, _request_id(response))
-        if self.phase is not Phase.READY or caller_speaking:
-            # It was asked for before the caller began to speak, or before the call ended.
+        if self._replies.of(response.id) is None:
+            return
+        wanted = self._responses.created(response.id, _request_id(response))
+        if self.phase is not Phase.READY or caller_speaking or not wanted:
+            # It was asked for before the caller began to speak, or before the wish for it was withdrawn.
             self._stop_response(response.id)
 
     def _on_output_item_added(self, event: server_events.OutputItemAdded, now: float) -> None:
-        if event.item.type == "message" and self.phase is Phase.READY:
-            self._transcript.agent_item(event.response_id, event.item.id, now)
-            if event.response_id not in self._muted:
-                self._publish_all(self._turns.agent_speaks(event.item.id))
+        if event.item.type == "message" and event.item.id:
+            self._agent_item(event.response_id, event.item.id, now)
+
+    def _agent_item(self, response_id: str, item_id: str, now: float) -> bool:
+        """An item of a response that is under way; whether there is such a one."""
+        reply = self._replies.of(response_id)
+        if reply is None or self.phase is not Phase.READY:
+            return False
+        self._transcript.agent_item(response_id, item_id, now)
+        if not reply.muted:
+            self._publish_all(self._turns.agent_speaks(item_id))
+        return True
 
     def _on_audio_delta(self, event: server_events.AudioDelta, now: float) -> None:
-        if event.response_id in self._muted or self.phase is not Phase.READY:
+        reply = self._replies.of(event.response_id)
+        samples = bytes_to_samples(len(event.delta))
+        if reply is None or not samples or not self._agent_item(event.response_id, event.item_id, now):
             return
-        part = PartKey(
-            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
-        )
-        self._spoke.add(event.response_id)
-        open_parts = self._open_parts.setdefault(event.response_id, [])
-        if part not in open_parts:
-            open_parts.append(part)
-        self._playing = True
-        self._transcript.agent_audio(part, samples_to_seconds(bytes_to_samples(len(event.delta))) * 1000)
-        self._effects.append(Play(part=part, pcm=event.delta))
+        part = _part(event)
+        if reply.audio(part):
+            self._playing = True
+            self._transcript.agent_audio(part, samples_to_seconds(samples) * 1000)
+            self._effects.append(Play(part=part, pcm=event.delta))
 
     def _on_audio_done(self, event: server_events.AudioDone, now: float) -> None:
-        part = PartKey(
-            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
-        )
+        part = _part(event)
         self._transcript.agent_audio_done(part)
-        open_parts = self._open_parts.get(event.response_id, [])
-        if part in open_parts:
-            open_parts.remove(part)
-            self._effects.append(FinishPart(part=part))
+        reply = self._replies.of(event.response_id)
+        if reply is not None and part in reply.open_parts:
+            reply.open_parts.remove(part)
+            self._finish_parts([part])
+
+    def _finish_parts(self, parts: Sequence[PartKey]) -> None:
+        if self.phase is Phase.READY:
+            self._effects += [FinishPart(part=part) for part in parts]
 
     def _on_audio_transcript_delta(self, event: server_events.AudioTranscriptDelta, now: float) -> None:
-        part = PartKey(
-            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
-        )
-        text = self._transcript.agent_partial(part, event.delta)
-        if event.response_id not in self._muted:
-            self._partial("agent", event.item_id, text, now)
+        if self._agent_item(event.response_id, event.item_id, now):
+            text = self._transcript.agent_partial(_part(event), event.delta)
+            reply = self._replies.of(event.response_id)
+            if reply is not None and not reply.muted:
+                self._partial("agent", event.item_id, text, now)
 
     def _on_audio_transcript_done(self, event: server_events.AudioTranscriptDone, now: float) -> None:
-        part = PartKey(
-            response_id=event.response_id, item_id=event.item_id, content_index=event.content_index
-        )
-        self._transcript.agent_text(part, event.transcript)
+        if self._agent_item(event.response_id, event.item_id, now):
+            self._transcript.agent_text(_part(event), event.transcript)
 
     def _on_response_done(self, event: server_events.ResponseDone, now: float) -> None:
         response = event.response
-        self._responses.done(response.id, _request_id(response))
+        reply = self._replies.over(response.id)
+        if reply is None:
+            return
+        request = self._responses.done(response.id, _request_id(response))
         used = usage_of(response, self._model)
         if used is not None:
             self._publish(used)
-        interrupted = response.id in self._muted or response.status == "cancelled"
-        if interrupted:
-            self._transcript.cut_unheard(response.id)
-        self._muted.discard(response.id)
         # A response that failed half-way never said that its audio was done.
-        self._effects += [FinishPart(part=part) for part in self._open_parts.pop(response.id, [])]
-        self._finals(self._transcript.response_over(response.id, now))
+        self._finish_parts(reply.open_parts)
+        interrupted = reply.muted or response.status == "cancelled"
+        self._finals(self._transcript.response_over(response.id, interrupted=interrupted))
         if self.phase is Phase.READY:
-            self._run_tools(response, now)
-            if response.status == "failed":
-                self._response_failed(response, now)
+            for part in reply.unplayed:
+                self._truncate(part, 0)
+            begun = self._run_tools(response, spoke=reply.spoke, overtaken=reply.muted, now=now)
+            if response.status == "failed" or (
+                response.status == "incomplete" and not reply.spoke and not reply.muted and not begun
+            ):
+                self._response_failed(response, request, now)
             elif response.status == "completed":
                 self._failures = 0
-        self._spoke.discard(response.id)
         self._close_turn_if_over()
         self._close_if_complete()
 
-    def _response_failed(self, response: server_events.ResponseState, now: float) -> None:
+    def _response_failed(
+        self, response: server_events.ResponseState, request: ResponseRequest | None, now: float
+    ) -> None:
         details = response.status_details
         error = details.error if details is not None and details.error is not None else None
-        code = (error.code or error.type if error is not None else None) or "response_failed"
+        code = (error.code or error.type if error is not None else None) or f"response_{response.status}"
         self._failures += 1
         self._effects.append(Note(code="realtime.response_failed", detail=code))
         if code in FATAL_ERRORS or self._failures > 1:
             # To the caller a failed response is silence; twice is enough.
-            self._provider_failed(code, error.message if error is not None else "", now)
-        else:
-            again = ResponseRequest(request_id=self._id("req"), not_before=now + RETRY_AFTER_S)
-            self._responses.want(again)
+            self._provider_failed(code, error.message or "" if error is not None else "", now)
+            return
+        again = ResponseRequest(
+            request_id=self._id("req"),
+            body=request.body if request is not None else {},
+            must_be_said=request.must_be_said if request is not None else False,
+            not_before=now + RETRY_AFTER_S,
+        )
+        if request is not None and request.request_id == self._goodbye:
+            self._goodbye = again.request_id
+        self._responses.want(again)
 
     # Tools.
 
-    def _run_tools(self, response: server_events.ResponseState, now: float) -> None:
-        items = [
-            item
-            for item in response.output
-            if item.type == "function_call" and item.call_id and item.status in (None, "completed")
-        ]
-        if not items:
-            return
-        calls = _Calls(open={item.call_id or "" for item in items}, spoke=response.id in self._spoke)
-        self._calls[response.id] = calls
-        for item in items:
-            call_id, name = item.call_id or "", item.name or ""
-            self._call_owner[call_id] = (response.id, item.id, name)
+    def _run_tools(
+        self, response: server_events.ResponseState, *, spoke: bool, overtaken: bool, now: float
+    ) -> bool:
+        begun = self._calls.begin(response.output or (), spoke=spoke, overtaken=overtaken)
+        for call_id, item in begun:
+            name = item.name or ""
             arguments = _arguments(item.arguments)
             self._turns.tool_called(name)
-            self._publish(ToolCalled(name=name, call_item_id=item.id, arguments=arguments or {}))
+            self._publish(ToolCalled(name=name, call_item_id=item.id or call_id, arguments=arguments or {}))
             if name not in self._tool_names:
                 self.tool_finished(call_id, _refused("unknown_tool", f"There is no tool {name!r}."), now)
             elif arguments is None:
@@ -574,44 +626,55 @@ class Conversation:
                 )
             else:
                 self._effects.append(
-                    RunTool(call_id=call_id, item_id=item.id, name=name, arguments=arguments)
+                    RunTool(call_id=call_id, item_id=item.id or call_id, name=name, arguments=arguments)
                 )
+        return bool(begun)
 
-    def _calls_answered(self, calls: _Calls, now: float) -> None:
-        if self.phase is not Phase.READY:
+    def _calls_answered(self, group: CallGroup, now: float) -> None:
+        overtaken = group.overtaken and group.hang_up == "agent_hangup"
+        if group.hang_up is None or overtaken:
+            # A caller who has spoken since is not done yet: the model goes on with what they said.
+            self._want_answer(group.outputs)
             return
-        if calls.hang_up is None:
-            self._responses.want(
-                ResponseRequest(request_id=self._id("req"), answers=frozenset(calls.outputs))
-            )
-            return
-        if not calls.spoke:
-            self._want_words(instructions.GOODBYE_AFTER_TOOL, tool_choice="none")
-        self._end_after_words(calls.hang_up, now)
+        self._end_after_words(group.hang_up, now)
+        if not group.spoke:
+            self._goodbye = self._want_words(instructions.GOODBYE_AFTER_TOOL, must_be_said=True)
 
     # Saying and ending.
 
-    def _want_words(self, extra: str, *, tool_choice: str) -> None:
+    def _want_words(self, extra: str, *, must_be_said: bool = False) -> str:
         # A response's instructions replace the session's, so the session's are said again before the extra.
-        body = {"instructions": f"{self._instructions}\n\n# Now\n{extra}", "tool_choice": tool_choice}
-        self._responses.want(ResponseRequest(request_id=self._id("req"), body=body))
+        body = {"instructions": f"{self._instructions}\n\n# Now\n{extra}", "tool_choice": "none"}
+        request_id = self._id("req")
+        self._responses.want(ResponseRequest(request_id=request_id, body=body, must_be_said=must_be_said))
+        return request_id
+
+    def _want_answer(self, item_ids: set[str], *, not_before: float = 0.0) -> None:
+        answers = frozenset(item_ids)
+        self._responses.want(
+            ResponseRequest(request_id=self._id("req"), answers=answers, not_before=not_before)
+        )
 
     def _end_after_words(self, reason: EndReason, now: float) -> None:
         self._ending = reason
         self._ending_by = now + GOODBYE_S
 
-    def _stop_response(self, response_id: str) -> None:
-        self._muted.add(response_id)
-        self._send(client_events.cancel_response(self._id("ev"), response_id))
+    def _withdraw_ending(self) -> None:
+        """A caller who speaks into the goodbye is not done yet. Other endings hold: they are not a choice."""
+        if self._goodbye is not None:
+            self._responses.forget(self._goodbye)
+        self._ending = self._ending_by = self._goodbye = None
 
-    def _truncate(self, unheard: Sequence[Cut]) -> None:
-        for cut in unheard:
-            audio_end_ms = min(cut.heard_ms, cut.received_ms)
-            self._send(
-                client_events.truncate_item(
-                    self._id("ev"), cut.part.item_id, cut.part.content_index, audio_end_ms
-                )
-            )
+    def _stop_response(self, response_id: str) -> None:
+        reply = self._replies.of(response_id)
+        if reply is not None:
+            reply.muted = True
+            self._send(client_events.cancel_response(self._id("ev"), response_id))
+
+    def _truncate(self, part: PartKey, audio_end_ms: int) -> None:
+        self._send(
+            client_events.truncate_item(self._id("ev"), part.item_id, part.content_index, audio_end_ms)
+        )
 
     def _publish_interrupted(self, cut: Cut, finals: Sequence[Final]) -> None:
         item_id = cut.part.item_id
@@ -622,18 +685,26 @@ class Conversation:
             heard_ms, heard_text = self._transcript.heard_so_far(item_id)
         self._publish(TurnInterrupted(item_id=item_id, heard_ms=heard_ms, heard_text=heard_text))
 
-    def _finish_record(self, now: float) -> None:
+    def _close_record(self) -> None:
         """The media leg is closed: nothing more will be heard."""
-        self._finals(self._transcript.end())
-        self._publish_all(self._turns.close())
+        if not self._record_closed:
+            self._record_closed = True
+            self._finals(self._transcript.end())
+            self._publish_all(self._turns.close())
         self._close_if_complete()
 
     def _close_turn_if_over(self) -> None:
-        if not self._playing and self._responses.quiet and not self._calls:
+        if not self._playing and self._responses.quiet and self._calls.idle:
             self._publish_all(self._turns.close())
 
     def _close_if_complete(self) -> None:
-        if self.phase is Phase.ENDING and not self._transcript.awaits_caller and not self._call_owner:
+        """Close once nothing is awaited: words being transcribed, the last response's cost, a running tool."""
+        awaits_session = not self._session_gone and (
+            self._transcript.awaits_caller
+            or self._last_words is not None
+            or self._responses.active is not None
+        )
+        if self._record_closed and self._calls.idle and not awaits_session:
             self._close()
 
     def _close(self) -> None:
@@ -646,7 +717,7 @@ class Conversation:
         """Send the response that is due; end a call that has said its last word."""
         if self.phase is not Phase.READY:
             return
-        if self._ending is not None and not self._playing and self._responses.quiet and not self._calls:
+        if self._ending is not None and not self._playing and self._responses.quiet and self._calls.idle:
             self.hang_up(self._ending, now)
             return
         request = None if self._peer_lost else self._responses.next_request(now)
@@ -692,12 +763,17 @@ class Conversation:
             )
 
     def _wall(self, at: float) -> str:
-        moment = self._origin[1] + timedelta(seconds=at - self._origin[0])
+        moment = self._origin[1].astimezone(UTC) + timedelta(seconds=at - self._origin[0])
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _request_id(response: server_events.ResponseState) -> str | None:
-    return (response.metadata or {}).get("request")
+    request_id = (response.metadata or {}).get("request")
+    return request_id if isinstance(request_id, str) else None
+
+
+def _part(event: server_events.PartEvent) -> PartKey:
+    return PartKey(response_id=event.response_id, item_id=event.item_id, content_index=event.content_index)
 
 
 def _arguments(text: str | None) -> dict[str, Any] | None:
@@ -714,6 +790,8 @@ def _refused(code: str, message: str) -> ToolOutcome:
 
 def _for_the_model(output: Any) -> str:
     text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
-    if len(text) <= TOOL_OUTPUT_LIMIT:
+    encoded = text.encode()
+    if len(encoded) <= TOOL_OUTPUT_LIMIT:
         return text
-    return text[:TOOL_OUTPUT_LIMIT] + f"\n[cut: {len(text)} characters in all]"
+    kept = encoded[:TOOL_OUTPUT_LIMIT].decode(errors="ignore")
+    return f"{kept}\n[cut: {len(encoded)} bytes in all]"

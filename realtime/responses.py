@@ -9,104 +9,150 @@ not speaking, merged with a wish like it, and dropped when the server's own resp
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-# A request whose response.created does not come: the server lost it, or never saw it.
+# A request whose response.created does not come: the server lost it, or never saw it. It is sent once more.
 CREATED_TIMEOUT_S = 10.0
 # After `committed` the server's own response should start; if it has not, the turn would stay unanswered.
 AUTO_RESPONSE_TIMEOUT_S = 3.0
 # A refused request is tried again when the running response ends; or after this, if we never see that end.
 REFUSED_RETRY_S = 2.0
+# The second time that a request is not answered, the wish is given up.
+SENDINGS = 2
+REMEMBERED = 32  # requests that were answered or given up: an answer that comes all the same is not wanted
+# Only ever a greeting or goodbye, a digit, a retry and the outputs of a few calls; the oldest goes first.
+WISHES_LIMIT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRequest:
-    """A wish to have the model speak."""
+    """A wish to have the model speak. With an empty `body` any response that sees `answers` will do."""
 
     request_id: str
     body: dict[str, Any] = field(default_factory=dict)  # response.create.response without metadata
-    answers: frozenset[str] = frozenset()  # item ids of function outputs that this response is to use
+    answers: frozenset[str] = frozenset()  # item ids of ours that this response is to see
     not_before: float = 0.0
+    must_be_said: bool = False  # no other response does instead: a goodbye
 
 
 @dataclass(slots=True)
 class ResponseSequencer:
-    """Feed it what the server says; `next_request` gives what to send now. Holds at most a few requests."""
+    """Feed it what the server says; `next_request` gives what to send now. At most WISHES_LIMIT wishes wait."""
 
     active: str | None = None
+    active_request: ResponseRequest | None = None  # what `active` answers; None for the server's own
     requested: ResponseRequest | None = None
     _requested_at: float = 0.0
-    _wanted: deque[ResponseRequest] = field(default_factory=deque)
+    _sendings: int = 0
+    _covered: bool = False  # the server's own response has done what was requested
+    _wanted: deque[ResponseRequest] = field(default_factory=lambda: deque(maxlen=WISHES_LIMIT))
     _caller_speaking: bool = False
     _auto_expected_until: float | None = None
+    _unanswered: bool = False  # the caller's last turn is committed and no response has begun since
     _blocked_until: float = 0.0
-    _items_seen: set[str] = field(default_factory=set)
+    _unseen: set[str] = field(default_factory=set)  # items we sent that are not in the conversation yet
+    _settled: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    # Wishes.
 
     def want(self, request: ResponseRequest) -> None:
         """Ask for a response. Two wishes without words of their own become one."""
-        for index, other in enumerate(self._wanted):
-            if other.answers and request.answers and other.body == request.body:
-                merged = ResponseRequest(
-                    request_id=request.request_id,
-                    body=other.body,
-                    answers=other.answers | request.answers,
-                    not_before=max(other.not_before, request.not_before),
-                )
-                self._wanted[index] = merged
-                return
+        if not request.body:
+            for index, other in enumerate(self._wanted):
+                if not other.body:
+                    self._wanted[index] = dataclasses.replace(
+                        other,
+                        answers=other.answers | request.answers,
+                        not_before=max(other.not_before, request.not_before),
+                    )
+                    return
         self._wanted.append(request)
+
+    def forget(self, request_id: str) -> None:
+        """This is not wanted any more; if it was sent already, its response will not be."""
+        self._wanted = deque((w for w in self._wanted if w.request_id != request_id), maxlen=WISHES_LIMIT)
+        if self.requested is not None and self.requested.request_id == request_id:
+            self._settle()
+        elif request_id not in self._settled:
+            self._settled.append(request_id)
 
     def forget_wishes(self) -> None:
         """Nothing that was wanted is wanted any more (the call is ending)."""
         self._wanted.clear()
+        if self.requested is not None:
+            self._settle()
+
+    # What the server says.
+
+    def item_sent(self, item_id: str) -> None:
+        """An item of ours is on its way: a response sees it once the server has added it."""
+        self._unseen.add(item_id)
+
+    def item_added(self, item_id: str) -> None:
+        self._unseen.discard(item_id)
 
     def speech_started(self) -> None:
         self._caller_speaking = True
 
+    def speech_stopped(self, now: float) -> None:
+        """The commit and the server's own response should follow; without them wishes wait no longer than this."""
+        self._caller_speaking = False
+        self._auto_expected_until = now + AUTO_RESPONSE_TIMEOUT_S
+
     def committed(self, now: float, *, server_responds: bool) -> None:
         """The caller's turn is over; with `server_responds` the server answers it by itself."""
         self._caller_speaking = False
-        if server_responds:
-            self._auto_expected_until = now + AUTO_RESPONSE_TIMEOUT_S
+        self._unanswered = True
+        self._auto_expected_until = now + AUTO_RESPONSE_TIMEOUT_S if server_responds else now
 
-    def item_added(self, item_id: str) -> None:
-        if any(item_id in request.answers for request in self._wanted):
-            self._items_seen.add(item_id)
-
-    def created(self, response_id: str, request_id: str | None) -> None:
+    def created(self, response_id: str, request_id: str | None) -> bool:
+        """A response has begun. False: it answers a request that was given up or answered before; cancel it."""
         self.active = response_id
+        self.active_request = None
         self._auto_expected_until = None
-        if self.requested is not None and request_id == self.requested.request_id:
-            self.requested = None
-            return
-        # The server's own response: it sees every item that was in the conversation when it began.
-        self._wanted = deque(
-            request
-            for request in self._wanted
-            if not (request.answers and request.answers <= self._items_seen)
-        )
+        self._unanswered = False
+        if request_id is not None:
+            self._take_back(request_id)
+            if self.requested is not None and request_id == self.requested.request_id:
+                self.active_request = self.requested
+                self._settle()
+                return True
+            if request_id in self._settled:
+                return False
+        self._cover()
+        return True
 
-    def done(self, response_id: str, request_id: str | None) -> None:
-        """A response may end without having been seen to begin (around interruptions)."""
+    def done(self, response_id: str, request_id: str | None) -> ResponseRequest | None:
+        """The request of ours that it answered. It may end without having been seen to begin."""
+        answered = None
         if self.requested is not None and request_id == self.requested.request_id:
-            self.requested = None
+            answered = self.requested
+            self._settle()
         if self.active == response_id:
-            self.active = None
+            answered = self.active_request
+            self.active = self.active_request = None
         self._blocked_until = 0.0
+        return answered
 
     def refused(self, request_id: str, now: float) -> None:
         """`conversation_already_has_active_response`: benign; the wish waits for its turn again."""
-        if self.requested is not None and self.requested.request_id == request_id:
-            self._wanted.appendleft(self.requested)
-            self.requested = None
+        if self.requested is None or self.requested.request_id != request_id:
+            return
+        request, covered = self.requested, self._covered
+        self.requested = None
+        if not covered:
+            self._wanted.appendleft(request)
             self._blocked_until = now + REFUSED_RETRY_S
 
     def failed(self, request_id: str) -> None:
         """The server refused the request for good."""
         if self.requested is not None and self.requested.request_id == request_id:
-            self.requested = None
+            self._settle()
+
+    # What follows.
 
     @property
     def caller_speaking(self) -> bool:
@@ -126,21 +172,24 @@ class ResponseSequencer:
     def next_request(self, now: float) -> ResponseRequest | None:
         """What to send now, if anything. What it returns counts as sent."""
         if self.requested is not None and now >= self._requested_at + CREATED_TIMEOUT_S:
-            self.requested = None
+            return self._send_again(now)
         if self.active is not None or self.requested is not None or self._caller_speaking:
             return None
         if self._auto_expected_until is not None:
             if now < self._auto_expected_until:
                 return None
-            # The turn was committed and nobody answered it: answer it ourselves.
             self._auto_expected_until = None
-            if not self._wanted:
-                self._wanted.append(ResponseRequest(request_id=f"unanswered-{now:.3f}"))
-        if now < self._blocked_until or not self._wanted or now < self._wanted[0].not_before:
-            return None
-        self.requested = self._wanted.popleft()
-        self._requested_at = now
-        return self.requested
+            if self._unanswered:
+                # The turn was committed and nobody answered it: answer it ourselves.
+                self._unanswered = False
+                self.want(ResponseRequest(request_id=f"unanswered-{now:.3f}"))
+        request = self._next_wish(now)
+        if request is not None:
+            self._wanted.remove(request)
+            self._unseen -= request.answers
+            self.requested, self._requested_at = request, now
+            self._sendings, self._covered = 1, False
+        return request
 
     def next_deadline(self) -> float | None:
         """When to ask `next_request` again, if nothing else happens."""
@@ -151,5 +200,44 @@ class ResponseSequencer:
         if self._auto_expected_until is not None:
             return self._auto_expected_until
         if self._wanted:
-            return max(self._blocked_until, self._wanted[0].not_before)
+            return max(self._blocked_until, min(wish.not_before for wish in self._wanted))
         return None
+
+    def _next_wish(self, now: float) -> ResponseRequest | None:
+        if now < self._blocked_until:
+            return None
+        return next((wish for wish in self._wanted if now >= wish.not_before), None)
+
+    def _send_again(self, now: float) -> ResponseRequest | None:
+        request = self.requested
+        if request is None or self._covered or self._sendings >= SENDINGS:
+            self._settle()
+            return None
+        if self.active is not None or self._caller_speaking:
+            self.requested = None
+            self._wanted.appendleft(request)
+            return None
+        self._sendings += 1
+        self._requested_at = now
+        return request
+
+    def _take_back(self, request_id: str) -> None:
+        """What was thought lost, and waits to be sent again, is answered after all."""
+        late = next((wish for wish in self._wanted if wish.request_id == request_id), None)
+        if late is not None and self.requested is None:
+            self._wanted.remove(late)
+            self.requested = late
+
+    def _settle(self) -> None:
+        if self.requested is not None:
+            self._settled.append(self.requested.request_id)
+        self.requested = None
+
+    def _cover(self) -> None:
+        """The server's own response sees every item that was in the conversation when it began."""
+        self._wanted = deque((w for w in self._wanted if not self._covers(w)), maxlen=WISHES_LIMIT)
+        if self.requested is not None and self._covers(self.requested):
+            self._covered = True
+
+    def _covers(self, wish: ResponseRequest) -> bool:
+        return not wish.must_be_said and wish.answers.isdisjoint(self._unseen)

@@ -17,9 +17,9 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionState(_Struct, frozen=True, kw_only=True):
-    id: str = ""
-    model: str = ""
-    audio: dict[str, Any] = {}
+    id: str | None = None
+    model: str | None = None
+    audio: Any = None
     expires_at: int | None = None
 
 
@@ -32,9 +32,9 @@ class SessionUpdated(_Struct, frozen=True, kw_only=True):
 
 
 class ErrorDetail(_Struct, frozen=True, kw_only=True):
-    type: str = ""
+    type: str | None = None
     code: str | None = None
-    message: str = ""
+    message: str | None = None
     param: str | None = None
     event_id: str | None = None  # of the client event that caused it
 
@@ -45,12 +45,12 @@ class ErrorEvent(_Struct, frozen=True, kw_only=True):
 
 class SpeechStarted(_Struct, frozen=True, kw_only=True):
     item_id: str  # of the user item that this speech will become
-    audio_start_ms: int = 0
+    audio_start_ms: int | None = None  # of all audio appended; includes the padding before the speech
 
 
 class SpeechStopped(_Struct, frozen=True, kw_only=True):
     item_id: str
-    audio_end_ms: int = 0  # of all audio appended; includes the silence that ended the speech
+    audio_end_ms: int  # of all audio appended; includes the silence that ended the speech
 
 
 class Committed(_Struct, frozen=True, kw_only=True):
@@ -59,8 +59,8 @@ class Committed(_Struct, frozen=True, kw_only=True):
 
 
 class Item(_Struct, frozen=True, kw_only=True):
-    id: str = ""
-    type: str = ""
+    id: str | None = None
+    type: str | None = None
     role: str | None = None
     name: str | None = None
     call_id: str | None = None
@@ -86,7 +86,7 @@ class ItemTruncated(_Struct, frozen=True, kw_only=True):
 
 class TranscriptionDelta(_Struct, frozen=True, kw_only=True):
     item_id: str
-    delta: str = ""
+    delta: str | None = None
 
 
 class TranscriptionCompleted(_Struct, frozen=True, kw_only=True):
@@ -96,18 +96,18 @@ class TranscriptionCompleted(_Struct, frozen=True, kw_only=True):
 
 class TranscriptionFailed(_Struct, frozen=True, kw_only=True):
     item_id: str
-    error: ErrorDetail = ErrorDetail()
+    error: ErrorDetail = ErrorDetail()  # no message is needed to know that no words will come
 
 
 class TokenDetails(_Struct, frozen=True, kw_only=True):
-    audio_tokens: int = 0
-    text_tokens: int = 0
-    cached_tokens: int = 0
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 class UsageState(_Struct, frozen=True, kw_only=True):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     input_token_details: TokenDetails | None = None
     output_token_details: TokenDetails | None = None
 
@@ -120,10 +120,10 @@ class StatusDetails(_Struct, frozen=True, kw_only=True):
 
 class ResponseState(_Struct, frozen=True, kw_only=True):
     id: str
-    status: str = "in_progress"
+    status: str | None = None
     conversation_id: str | None = None
-    metadata: dict[str, str] | None = None
-    output: list[Item] = []
+    metadata: dict[str, Any] | None = None
+    output: list[Item] | None = None
     status_details: StatusDetails | None = None
     usage: UsageState | None = None
 
@@ -148,33 +148,35 @@ class OutputItemDone(_Struct, frozen=True, kw_only=True):
     output_index: int = 0
 
 
-class _Part(_Struct, frozen=True, kw_only=True):
+class PartEvent(_Struct, frozen=True, kw_only=True):
+    """What every event about one part of an item has."""
+
     response_id: str
     item_id: str
     content_index: int = 0
 
 
-class AudioDelta(_Part, frozen=True, kw_only=True):
+class AudioDelta(PartEvent, frozen=True, kw_only=True):
     delta: bytes  # base64 on the wire, decoded by msgspec
 
 
-class AudioDone(_Part, frozen=True, kw_only=True):
+class AudioDone(PartEvent, frozen=True, kw_only=True):
     pass
 
 
-class AudioTranscriptDelta(_Part, frozen=True, kw_only=True):
+class AudioTranscriptDelta(PartEvent, frozen=True, kw_only=True):
     delta: str
 
 
-class AudioTranscriptDone(_Part, frozen=True, kw_only=True):
+class AudioTranscriptDone(PartEvent, frozen=True, kw_only=True):
     transcript: str
 
 
-class TextDelta(_Part, frozen=True, kw_only=True):
+class TextDelta(PartEvent, frozen=True, kw_only=True):
     delta: str
 
 
-class TextDone(_Part, frozen=True, kw_only=True):
+class TextDone(PartEvent, frozen=True, kw_only=True):
     text: str
 
 

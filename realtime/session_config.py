@@ -15,10 +15,11 @@ PCM_24K = {"type": "audio/pcm", "rate": 24000}
 def session_config(agent: Agent, *, instructions: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
     """The whole configuration of a call's session."""
     transcription: dict[str, Any] = {"model": agent.transcription.model}
-    languages = agent.transcription.languages
+    # Without one, noise is written down as words of whatever language it resembles.
+    languages = agent.transcription.languages or [agent.language.split("-")[0]]
     if len(languages) == 1:
         transcription["language"] = languages[0]
-    elif languages:
+    else:
         transcription["languages"] = languages
     return {
         "type": "realtime",
@@ -52,13 +53,19 @@ def ending_silence_ms(agent: Agent) -> int:
     return 0 if isinstance(detection, SemanticVad) else detection.silence_duration_ms
 
 
-def format_mismatch(configured: dict[str, Any]) -> str | None:
+def format_mismatch(configured: Any) -> str | None:
     """What is wrong with the audio formats that `session.updated` reports, or None.
 
     A server that silently keeps another format turns the call into static, so it is checked.
     """
     for way in ("input", "output"):
-        got = (configured.get(way) or {}).get("format")
-        if got is not None and (got.get("type") != "audio/pcm" or got.get("rate", 24000) != 24000):
+        got = _member(_member(configured, way), "format")
+        if got is not None and (
+            _member(got, "type") != "audio/pcm" or _member(got, "rate") not in (None, 24000)
+        ):
             return f"audio.{way}.format is {got!r}, asked for {PCM_24K!r}"
     return None
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

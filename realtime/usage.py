@@ -19,11 +19,11 @@ def usage_of(response: ResponseState, model: str) -> UsageRecorded | None:
     return UsageRecorded(
         response_id=response.id,
         model=model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        input_audio_tokens=taken.audio_tokens,
-        input_text_tokens=taken.text_tokens,
-        cached_tokens=taken.cached_tokens,
-        output_audio_tokens=given.audio_tokens,
-        output_text_tokens=given.text_tokens,
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
+        input_audio_tokens=taken.audio_tokens or 0,
+        input_text_tokens=taken.text_tokens or 0,
+        cached_tokens=taken.cached_tokens or 0,
+        output_audio_tokens=given.audio_tokens or 0,
+        output_text_tokens=given.text_tokens or 0,
     )
