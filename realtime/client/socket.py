@@ -32,6 +32,7 @@ PING_EVERY_S = 20.0
 PING_TIMEOUT_S = 20.0
 # Realtime servers often never answer a CLOSE frame; nobody should wait the library's ten seconds for it.
 CLOSE_TIMEOUT_S = 1.0
+NO_CLOSE_FRAME = 1006  # RFC 6455 section 7.1.5
 
 
 class ConnectFailed(Exception):
@@ -58,7 +59,7 @@ class SocketListener(Protocol):
         """One text message."""
 
     def socket_closed(self, code: int, reason: str) -> None:
-        """Once, however the connection ended; 1006 where no CLOSE frame came (RFC 6455 section 7.1.5)."""
+        """Once, however the connection ended; 1006 where no CLOSE frame came."""
 
 
 @dataclass(slots=True)
@@ -166,8 +167,10 @@ class RealtimeSocket(asyncio.Protocol):
         if not self._ended.done():
             self._ended.set_result(None)
             if was_open:
+                said = self._protocol.close_rcvd
                 self._listener.socket_closed(
-                    self._protocol.close_code or 1006, self._protocol.close_reason or str(exc or "")
+                    said.code if said is not None else NO_CLOSE_FRAME,
+                    said.reason if said is not None else str(exc or ""),
                 )
 
     # Inside
