@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -106,7 +106,7 @@ async def save_calls(connection: Connection, rows: Iterable[CallRow]) -> None:
 async def get_call(connection: Connection, tenant: str, call_id: str) -> CallView | None:
     """One call, or None."""
     row = await connection.fetchrow(_ONE, tenant, call_id)
-    return None if row is None else _view(row)
+    return None if row is None else _view(dict(row))
 
 
 async def list_calls(
@@ -119,10 +119,10 @@ async def list_calls(
     limit: int,
 ) -> list[CallView]:
     """Newest first, those that started before call `before`, at most `limit`."""
-    return [_view(row) for row in await connection.fetch(_PAGE, tenant, state, agent, before, limit)]
+    return [_view(dict(row)) for row in await connection.fetch(_PAGE, tenant, state, agent, before, limit)]
 
 
-def _view(row: Mapping[str, Any]) -> CallView:
+def _view(row: dict[str, Any]) -> CallView:
     fields = {name: _text(value) for name, value in row.items() if name not in ("slots", "handoff")}
     slots = msgspec.convert(row["slots"] or [], list[SlotView])
     return CallView(**fields, slots=slots, handoff=msgspec.convert(row["handoff"], HandoffView | None))

@@ -69,10 +69,13 @@ def read_migrations(folder: Path = FOLDER) -> list[Migration]:
     return migrations
 
 
-async def migrate(database_url: str, migrations: Sequence[Migration] | None = None) -> list[str]:
+async def migrate(
+    database_url: str, migrations: Sequence[Migration] | None = None, *, table_wait: str = _TABLE_WAIT
+) -> list[str]:
     """Apply what is missing; returns the names of the files applied now, [] when there was nothing to do.
 
     Safe to call from several programs at once: one works, the others wait and find nothing left.
+    `table_wait` (PostgreSQL's lock_timeout): how long one statement may wait for a busy table.
     Raises MigrationError, or asyncpg's errors and OSError when the database cannot be reached.
     """
     files = read_migrations() if migrations is None else list(migrations)
@@ -82,7 +85,7 @@ async def migrate(database_url: str, migrations: Sequence[Migration] | None = No
     try:
         await connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        await connection.execute(f"SET lock_timeout = '{_TABLE_WAIT}'")
+        await connection.execute(f"SET lock_timeout = '{table_wait}'")
         return await _apply_missing(connection, files)
     except asyncpg.LockNotAvailableError as error:
         raise MigrationError(

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import msgspec
-from asyncpg.pool import PoolConnectionProxy
 
 CONNECT_TIMEOUT_S = 5.0
 _ANSWER_WITHIN_S = 3.0  # a person waits for the page; longer, and "not reachable" is the better answer
@@ -30,8 +29,14 @@ UNREACHABLE = (
     asyncpg.InterfaceError,  # "connection is closed": the client's side of the same
 )
 
-Connection = PoolConnectionProxy[asyncpg.Record]
-Pool = asyncpg.Pool[asyncpg.Record]
+if TYPE_CHECKING:  # asyncpg's classes take their parameter only in its stubs
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.pool.PoolConnectionProxy
+    Pool = asyncpg.Pool
 
 
 class RecordUnavailableError(OSError):

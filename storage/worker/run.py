@@ -1,0 +1,178 @@
+"""The worker's life: wait for both servers, take entries, store them, let go of them.
+
+Nothing is acknowledged before it is committed, and everything may be done twice. Several workers may run at
+once, also under the same consumer name: they share the work, and the tables absorb what two of them do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+
+from storage.bus.backoff import backoff_s
+from storage.channels import stream_of
+from storage.postgres.migrate import MigrationError, migrate
+from storage.postgres.pool import UNREACHABLE, Pool, connect_pool
+from storage.worker.intake import CLAIM_IDLE_MS, FAILURES, Entry, Intake, wait_or_stop
+from storage.worker.store import store
+
+log = logging.getLogger(__name__)
+
+# How often to look for entries that a lost worker left behind.
+_CLAIM_EVERY_S = 10.0
+
+# Tries between two lines in the log about the same outage: about a minute at the longest backoff.
+_LOG_EVERY = 40
+
+_POSTGRES_FAILURES = (*UNREACHABLE, asyncpg.PostgresError)
+
+
+async def run_worker(
+    redis_url: str,
+    database_url: str,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[], None] | None = None,
+    consumer: str | None = None,
+    claim_idle_ms: int = CLAIM_IDLE_MS,
+) -> None:
+    """Work until `stop` is set; the batch at hand is finished then, as far as Postgres answers.
+
+    `ready` is called once, when Postgres is migrated and Redis answers. A server that is away, at the start or
+    later, is waited for, with one line in the log. `consumer` (default: the host's name) must stay the same
+    over restarts, so that a restarted worker finds what it had taken. Raises MigrationError when the tables
+    cannot be brought up to date.
+    """
+    worker = _Worker(redis_url, database_url, stop, consumer or socket.gethostname(), claim_idle_ms)
+    await worker.run(ready)
+
+
+async def worker_process(
+    redis_url: str, database_url: str, *, ready: Callable[[], None] | None = None
+) -> int:
+    """`run_worker` until SIGTERM or Ctrl-C; returns the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await run_worker(redis_url, database_url, stop=stop, ready=ready)
+    except (MigrationError, ValueError) as error:  # ValueError: a URL that is none
+        log.error("worker.cannot_start %s", error)
+        return 1
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    return 0
+
+
+class _Worker:
+    def __init__(
+        self, redis_url: str, database_url: str, stop: asyncio.Event, consumer: str, claim_idle_ms: int
+    ) -> None:
+        self._intake = Intake(redis_url, consumer, claim_idle_ms=claim_idle_ms)
+        self._database_url = database_url
+        self._stop = stop
+        self._pool: Pool | None = None
+
+    async def run(self, ready: Callable[[], None] | None) -> None:
+        try:
+            await self._hold(self._open_database)
+            if self._stop.is_set():
+                return
+            told = ready is None
+            failures = 0
+            while not self._stop.is_set():
+                try:
+                    await self._intake.connect()
+                    if failures:
+                        log.info("worker.redis_back")
+                    failures = 0
+                    if not told and ready is not None:
+                        ready()
+                        told = True
+                    await self._work()
+                except FAILURES as error:
+                    if failures == 0:
+                        log.warning(
+                            "worker.redis_lost error=%s: events wait with their publishers; check that Redis "
+                            "runs at REDIS_URL",
+                            str(error) or type(error).__name__,
+                        )
+                    await wait_or_stop(backoff_s(failures), self._stop)
+                    failures += 1
+        finally:
+            await self._intake.close()
+            if self._pool is not None:
+                self._pool.terminate()
+
+    async def _work(self) -> None:
+        """Read and store until `stop`, beginning with what an earlier connection was given."""
+        while not self._stop.is_set() and (entries := await self._intake.pending()):
+            await self._handle(entries)
+        loop = asyncio.get_running_loop()
+        claim_at = loop.time()
+        while not self._stop.is_set():
+            if loop.time() >= claim_at:
+                await self._handle(await self._intake.abandoned())
+                claim_at = loop.time() + _CLAIM_EVERY_S
+            await self._handle(await self._intake.fresh())
+
+    async def _handle(self, entries: Sequence[Entry]) -> None:
+        """Store, then let go. A batch that is held when `stop` comes stays in the pending list."""
+        if not entries:
+            return
+        stored: list[str] | None = None
+
+        async def attempt() -> None:
+            nonlocal stored
+            assert self._pool is not None
+            stored = await store(self._pool, entries)
+
+        await self._hold(attempt)
+        if stored is not None:
+            await self._intake.finish(entries, _by_stream(stored))
+
+    async def _open_database(self) -> None:
+        try:
+            await migrate(self._database_url)
+        except asyncpg.InterfaceError as error:
+            if isinstance(error, ValueError):  # not a URL: waiting does not help
+                raise ValueError(f"DATABASE_URL is not usable: {error}") from error
+            raise
+        self._pool = await connect_pool(self._database_url)
+
+    async def _hold(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Try until Postgres has taken it, or `stop` is set between two tries."""
+        failures = 0
+        while True:
+            try:
+                await attempt()
+            except _POSTGRES_FAILURES as error:
+                if failures % _LOG_EVERY == 0:
+                    log.warning(
+                        "worker.postgres_lost error=%s: events wait in Redis; check that Postgres runs at "
+                        "DATABASE_URL and that `cordboard db migrate` has run",
+                        str(error) or type(error).__name__,
+                    )
+                await wait_or_stop(backoff_s(failures), self._stop)
+                failures += 1
+                if self._stop.is_set():
+                    return
+                continue
+            if failures:
+                log.info("worker.postgres_back")
+            return
+
+
+def _by_stream(event_ids: Sequence[str]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for event_id in event_ids:
+        found[stream_of(event_id.partition(":")[0])].append(event_id)
+    return found

@@ -1,0 +1,112 @@
+"""The Postgres side of the worker: a batch of entries stored, with what cannot be stored put aside.
+
+connection lost, server starting, disk full, tables missing   hold: raise, and be called again
+deadlock, serialization failure                               the same
+the data itself is refused (class 22, 23, 54)                 halve the batch until the one event is found
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from storage.batch import Batch
+from storage.call_ids import is_call_id
+from storage.codec import EnvelopeError, decode, encode
+from storage.envelope import Envelope
+from storage.postgres.dead_letters import save_dead_letter
+from storage.postgres.pool import Pool
+from storage.postgres.record import save_batch
+from storage.worker.intake import MAX_DELIVERIES, Entry
+
+log = logging.getLogger(__name__)
+
+# SQLSTATE classes that speak about the data: data exception, integrity violation, program limit exceeded.
+_DATA_CLASSES = ("22", "23", "54")
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    entry: Entry
+    envelope: Envelope
+
+
+async def store(pool: Pool, entries: Sequence[Entry]) -> list[str]:
+    """Put these into Postgres, or into `dead_letters`; returns the ids of the events taken care of.
+
+    Returns only when all of it is committed. Raises what Postgres raised when the batch shall be held and
+    given again; parts of it may be stored then, and storing them again changes nothing.
+    """
+    readable: list[_Readable] = []
+    for entry in entries:
+        if not entry.body:
+            continue
+        try:
+            readable.append(_Readable(entry, _read(entry)))
+        except EnvelopeError as error:
+            await _put_aside(pool, entry, error.reason)
+    return await _store(pool, readable)
+
+
+def is_about_data(error: BaseException) -> bool:
+    """True when Postgres (or asyncpg on the way) refused the content, so that trying again cannot help."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(getattr(error, "sqlstate", "")).startswith(_DATA_CLASSES)
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+
+
+def _read(entry: Entry) -> Envelope:
+    if entry.worn_out:
+        raise EnvelopeError(f"delivered more than {MAX_DELIVERIES} times without being stored")
+    envelope = decode(entry.body)
+    if envelope.seq is None:
+        raise EnvelopeError("an event without a number does not belong on the stream")
+    if not is_call_id(envelope.call_id):
+        raise EnvelopeError("call_id is not a UUID")
+    return envelope
+
+
+async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
+    if not readable:
+        return []
+    batch = Batch()
+    for item in readable:
+        batch.add(item.envelope)
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await save_batch(connection, batch)
+            for envelope, reason in batch.misfits:
+                await save_dead_letter(
+                    connection,
+                    stream="projection",
+                    entry_id=f"{envelope.call_id}:{envelope.seq}",
+                    reason=reason,
+                    raw=encode(envelope),
+                )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if not is_about_data(error):
+            raise
+        if len(readable) == 1:
+            await _put_aside(pool, readable[0].entry, f"{type(error).__name__}: {error}")
+            return [str(readable[0].envelope.id)]
+        middle = len(readable) // 2
+        return [*await _store(pool, readable[:middle]), *await _store(pool, readable[middle:])]
+    for envelope, reason in batch.misfits:
+        log.error("worker.misfit call_id=%s seq=%s reason=%s", envelope.call_id, envelope.seq, reason)
+    return [str(item.envelope.id) for item in readable]
+
+
+async def _put_aside(pool: Pool, entry: Entry, reason: str) -> None:
+    log.error(
+        "worker.dead_letter stream=%s entry=%s reason=%s: kept in the table dead_letters",
+        entry.stream,
+        entry.entry_id,
+        reason,
+    )
+    async with pool.acquire() as connection:
+        await save_dead_letter(
+            connection, stream=entry.stream, entry_id=entry.entry_id, reason=reason, raw=entry.body
+        )
