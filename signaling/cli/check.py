@@ -233,10 +233,17 @@ async def _agents(settings: Settings) -> Finding:
     return Finding(name="agents", state="ok", detail=", ".join(sorted(agents)))
 
 
-async def _pages(_: Settings) -> Finding:
-    from signaling.web.pages import BUILD_COMMAND, BUILT_PAGES
+def pages_built() -> bool:
+    """The browser pages are there to be served."""
+    from signaling.web.pages import BUILT_PAGES
 
-    if (BUILT_PAGES / "phone.html").is_file():
+    return (BUILT_PAGES / "phone.html").is_file()
+
+
+async def _pages(_: Settings) -> Finding:
+    from signaling.web.pages import BUILD_COMMAND
+
+    if pages_built():
         return Finding(name="pages", state="ok", detail="built")
     return Finding(
         name="pages", state="warning", detail="not built; calls work without them", fix=BUILD_COMMAND

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     With CORDBOARD_TRACEBACK=1 in the environment, our own mistakes show where they happened.
     """
     try:
-        app(list(arguments))
+        app(list(arguments), prog_name="cordboard")
     except SystemExit as done:  # how typer says it has finished
         return done.code if isinstance(done.code, int) else ExitCode.NO
     except Failure as failure:

@@ -24,7 +24,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "CORDBOARD_TOKEN": ("client", "token"),
 }
 """Environment variables with names of their own."""
-NOT_SETTINGS = frozenset({"CORDBOARD_TRACEBACK", "CORDBOARD_SKIP_PAGES"})
+NOT_SETTINGS = frozenset({"CORDBOARD_TRACEBACK", "CORDBOARD_PARENT", "CORDBOARD_SKIP_PAGES"})
 """Read elsewhere: by the command itself, and by the build of the pages."""
 _SECRET_NAMES = frozenset({"api_key", "secret", "token", "credential", "redis_url", "database_url"})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from signaling.cli.failure import Failure
 from signaling.cli.parent import PARENT_VARIABLE
@@ -19,23 +21,35 @@ class Process:
     takes for ours.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], variables: Mapping[str, str], *, log: Path | None = None
+    ) -> None:
+        """`log`: where its output goes; None leaves it on the terminal."""
         self.name = name
-        self._arguments = arguments
+        self._arguments = list(arguments)
         self._variables = variables
+        self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *, pass_fds: Sequence[int] = ()) -> None:
         """Returns once the process exists."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "signaling",
-            *self._arguments,
-            env={**os.environ, **self._variables, PARENT_VARIABLE: str(os.getpid())},
-            pass_fds=tuple(pass_fds),
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as files:
+            output = None
+            if self._log is not None:
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                output = files.enter_context(self._log.open("wb"))
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "signaling",
+                *self._arguments,
+                env={**os.environ, **self._variables, PARENT_VARIABLE: str(os.getpid())},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
 
     async def start_and_wait_ready(self, *, within_s: float) -> None:
         """Returns once the process has written to its `--ready-fd`. Raises Failure if it ends or is late."""
@@ -53,7 +67,19 @@ class Process:
             except TimeoutError:
                 raise Failure(f"the {self.name} was not ready after {within_s:g} s") from None
         if not said:
-            raise Failure(f"the {self.name} ended while starting", remedy="its own message stands above")
+            raise Failure(f"the {self.name} ended while starting{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log, as the end of a sentence."""
+        if self._log is None or not self._log.exists():
+            return "; its own message stands above"
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f": {lines[-1][:300]} (log: {self._log})" if lines else f" (its log is empty: {self._log})"
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        if self._process is not None and self.running:
+            self._process.send_signal(signal.SIGTERM)
 
     @property
     def running(self) -> bool:

@@ -14,6 +14,7 @@ from signaling.cli.parent import die_with_parent
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="HTTP port.")] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Written to once it is working.")] = None,
 ) -> None:
     """Answer calls: HTTP, WebRTC and the Realtime session. SIGTERM drains, then exits 0."""
     die_with_parent()
@@ -24,19 +25,17 @@ def serve(
             remedy='export CORDBOARD_AUTH__SECRET="$(openssl rand -hex 32)"',
             code=ExitCode.SETTINGS,
         )
-    if settings.realtime.api_key is None and "api.openai.com" in settings.realtime.url:
-        raise Failure(
-            "OPENAI_API_KEY is not set",
-            remedy="set it, or start `cordboard simulate` and point CORDBOARD_REALTIME__URL at it",
-            code=ExitCode.SETTINGS,
-        )
     from signaling.cli.logs import start_logging
+    from signaling.cli.ready import announcer
+    from signaling.server.run import CannotStart
     from signaling.server.run import serve as run_server
     from signaling.web.listener import PortBusy
 
     start_logging(settings.log_level)
     try:
-        code = run_server(settings)
+        code = run_server(settings, ready=announcer(ready_fd))
     except PortBusy as busy:
         raise Failure(str(busy), code=ExitCode.PORT_BUSY) from None
+    except CannotStart as cannot:
+        raise Failure(str(cannot), code=ExitCode.SETTINGS) from None
     raise typer.Exit(code)
