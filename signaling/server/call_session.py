@@ -258,8 +258,10 @@ class CallSession:
     # Carrying out what the conversation decides.
 
     def _drive(self) -> None:
-        if self._driving:
-            return  # an effect called back into us; the loop below takes what it left
+        if self._driving or self._socket is None:
+            # An effect called back into us: the loop below takes what it left. Or the session's first message
+            # came with the handshake, before `answer` had the socket: it drives when it has.
+            return
         self._driving = True
         try:
             while taken := self._conversation.effects():
@@ -272,8 +274,8 @@ class CallSession:
     def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Send(message=message):
-                if self._socket is not None:
-                    self._socket.send(message)
+                assert self._socket is not None
+                self._socket.send(message)
             case effects.Play(part=part, pcm=pcm):
                 if self._peer is not None:
                     self._peer.play(part, pcm)
@@ -299,7 +301,8 @@ class CallSession:
             case effects.HangUp():
                 self.life.happened(CallInput.HUNG_UP)
                 if self._group is not None and self._peer is not None:
-                    self._group.create_task(self._close_peer(self._peer), name="close peer")
+                    self._sample(self._peer)
+                    self._group.create_task(self._peer.close(), name="close peer")
             case effects.Close(reason=reason):
                 self.life.happened(CallInput.RECORD_COMPLETE)
                 self._publish_ended(reason)
@@ -365,10 +368,6 @@ class CallSession:
     def _tool_finished(self, call_id: str, outcome: ToolOutcome) -> None:
         self._conversation.tool_finished(call_id, outcome, self._loop.time())
         self._drive()
-
-    async def _close_peer(self, peer: Peer) -> None:
-        self._sample(peer)
-        await peer.close()
 
     async def _sample_quality(self) -> None:
         while True:
