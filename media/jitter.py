@@ -26,7 +26,10 @@ MAX_WINDOW_S: Final = 0.240  # beyond it a conversation feels broken; late packe
 WINDOW_MARGIN_S: Final = 0.020  # above the lateness seen: one frame
 PEAK_DECAY: Final = 1 - 1 / 400  # per packet: a burst of jitter is forgotten in about 8 s
 FLOOR_PERIOD_S: Final = 2.0  # how long one packet may define "fastest"; follows clock drift and new routes
-RESTART_S: Final = 10.0  # a timestamp this far off is another stream, not a late packet
+RESTART_BEHIND_S: Final = 10.0  # a timestamp this far back is another stream, not a late packet
+RESTART_AHEAD_S: Final = (
+    1.0  # the output keeps the clock's pace, so no packet of the same stream is so far ahead
+)
 LATE_RUN_S: Final = 0.1  # nothing but late packets for so long: the route has become slower, start again
 MAX_HOLES: Final = 3  # per call: after a stall of ours, read the sockets before giving the rest up
 MAX_WAITING: Final = 64  # packets behind a hole, 1.3 s; only a stream that jumps about fills it
@@ -92,7 +95,8 @@ class JitterBuffer:
         if self._next is None or self._floor is None:
             return self._start(timestamp, payload, now)
         ahead = timestamp_distance(timestamp, self._next & 0xFFFFFFFF)
-        if abs(ahead) > RESTART_S * self._clock_rate:
+        seconds = ticks_to_seconds(ahead, self._clock_rate)
+        if not -RESTART_BEHIND_S <= seconds <= RESTART_AHEAD_S:
             self.restarts += 1
             return self._start(timestamp, payload, now)
         position = self._next + ahead
