@@ -7,6 +7,7 @@ from a model or a tool would make its whole event unstorable, so it is dropped a
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -28,12 +29,14 @@ def clean(value: Any, depth: int = 0) -> Any:
     """Return a JSON-shaped value in which every string can be stored everywhere.
 
     `value` is what `msgspec.to_builtins` gives: dict, list, str, int, float, bool, None. Keys become text,
-    integers beyond 64 bits become text, and nesting below 64 levels becomes null.
+    integers beyond 64 bits become text; numbers that JSON does not have and nesting below 64 levels become null.
     """
     if isinstance(value, str):
         return clean_text(value)
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, int):
         return value if -_INT_LIMIT <= value < _INT_LIMIT else str(value)
     if depth >= _MAX_DEPTH:

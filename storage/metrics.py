@@ -52,8 +52,8 @@ class CallMetrics:
             "latency_p50_ms": percentile(self._latencies_ms, 50),
             "latency_p95_ms": percentile(self._latencies_ms, 95),
             "tools": {
-                name: {"called": called, "failed": self._tools_failed[name]}
-                for name, called in sorted(self._tools_called.items())
+                name: {"called": self._tools_called[name], "failed": self._tools_failed[name]}
+                for name in sorted(self._tools_called | self._tools_failed)
             },
             "tokens": {name.removesuffix("_tokens"): self._tokens[name] for name in _TOKENS},
         }

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from storage.bus.backoff import backoff_s
 from storage.bus.outbox import Admission, MemoryOutbox, Outbox
-from storage.bus.relay import FAILURES, Relay
+from storage.bus.relay import FAILURES, REPLY_TIMEOUT_S, Relay
 from storage.channels import calls_channel, stream_of
 from storage.codec import encode
 from storage.envelope import Envelope
@@ -39,10 +39,20 @@ class Publisher:
     events for the record wait, new ones are refused, counted in `refused` and logged as errors.
     """
 
-    def __init__(self, redis_url: str, *, capacity: int = 20_000, outbox: Outbox | None = None) -> None:
-        """`capacity`: about 0.5 kB each; 20,000 are 40 calls for 15 minutes without Redis."""
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        capacity: int = 20_000,
+        outbox: Outbox | None = None,
+        reply_timeout_s: float = REPLY_TIMEOUT_S,
+    ) -> None:
+        """`capacity`: about 0.5 kB each; 20,000 are 40 calls for 15 minutes without Redis.
+
+        Raises ValueError for a URL that is not Redis'.
+        """
         self._outbox: Outbox = MemoryOutbox(capacity) if outbox is None else outbox
-        self._relay = Relay(redis_url)
+        self._relay = Relay(redis_url, reply_timeout_s=reply_timeout_s)
         self._capacity = capacity
         self._arrived = asyncio.Event()
         self._emptied = asyncio.Event()

@@ -38,12 +38,12 @@ class Relay:
     A batch that raised must be given again unchanged before any other; `close` at the end.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> None:
         self._options: dict[str, Any] = {
             **parse_url(redis_url),
             "retry": None,  # a silent second try would PUBLISH twice
-            "socket_timeout": REPLY_TIMEOUT_S,
-            "socket_connect_timeout": REPLY_TIMEOUT_S,
+            "socket_timeout": reply_timeout_s,
+            "socket_connect_timeout": reply_timeout_s,
             "client_name": "cordboard-publisher",
         }
         self._connection_class: type[Connection] = self._options.pop("connection_class", Connection)

@@ -1,0 +1,129 @@
+"""What events make of a call, in whatever order they come."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.envelope import Envelope
+from storage.events import (
+    CallAnnotated,
+    HandoffRequested,
+    SlotConfirmed,
+    SlotCorrected,
+    SlotFilled,
+    TurnStarted,
+)
+from storage.projection import CallProjection, CallView, HandoffView, SlotView, fold_call, fold_transcript
+from tests.fakes.call_story import ended, numbered, said, stamped, started, whole_call
+
+CALL = "0193a0b0-0000-7000-8000-00000000000a"
+
+
+def test_a_call_before_its_first_event_is_ringing() -> None:
+    assert CallProjection(CALL).view == CallView(id=CALL)
+
+
+def test_a_whole_call_in_one_view() -> None:
+    view = fold_call(CALL, stamped(whole_call(), CALL))
+
+    assert view == CallView(
+        id=CALL,
+        state="ended",
+        direction="inbound",
+        agent="dental",
+        agent_version="1",
+        caller="+12065550123",
+        started_at="2026-11-22T12:00:00.000Z",
+        answered_at="2026-11-22T12:00:01.000Z",
+        ended_at="2026-11-22T12:00:11.000Z",
+        end_reason="caller_hangup",
+        outcome="booked",
+        owner=None,
+        slots=[SlotView(goal="booking", slot="date", value="2026-11-25", confirmed=False)],
+        handoff=HandoffView(
+            handoff_id="h1", state="requested", reason="asked", summary="Wants a person", method="caller"
+        ),
+    )
+
+
+def test_slots_are_filled_confirmed_and_corrected() -> None:
+    events = [
+        started(),
+        SlotFilled(goal="g", slot="name", value="Jon", confirmed=False),
+        SlotCorrected(goal="g", slot="name", value="John", previous="Jon"),
+        SlotFilled(goal="g", slot="date", value="2026-11-25", confirmed=False),
+        SlotConfirmed(goal="g", slot="date", value="2026-11-25"),
+    ]
+
+    assert fold_call(CALL, stamped(events, CALL)).slots == [
+        SlotView(goal="g", slot="date", value="2026-11-25", confirmed=True),
+        SlotView(goal="g", slot="name", value="John", confirmed=False),
+    ]
+
+
+def test_the_transcript_stands_in_the_order_of_speaking_not_of_arrival() -> None:
+    events = [started(), said(2, "third"), said(0, "first"), said(1, "second")]
+
+    assert [entry.text for entry in fold_transcript(stamped(events))] == ["first", "second", "third"]
+
+
+def test_a_later_word_about_the_same_item_replaces_the_earlier() -> None:
+    events = [started(), said(0, "draft", item_id="i"), said(0, "final", item_id="i")]
+
+    assert [entry.text for entry in fold_transcript(stamped(events))] == ["final"]
+
+
+def test_an_outcome_learnt_later_replaces_the_one_at_the_end() -> None:
+    events = [started(), ended(), CallAnnotated(kind="outcome", value="declined")]
+
+    assert fold_call(CALL, stamped(events, CALL)).outcome == "declined"
+
+
+def test_a_view_that_was_taken_does_not_change() -> None:
+    projection = CallProjection(CALL)
+    envelopes = stamped([started(), said(0, "a"), ended()], CALL)
+    projection.fold(envelopes[0])
+    before, words_before = projection.view, projection.transcript
+
+    for envelope in envelopes[1:]:
+        projection.fold(envelope)
+
+    assert before.state == "ringing"
+    assert words_before == []
+
+
+def test_unknown_and_live_events_change_nothing() -> None:
+    known = stamped([started(), TurnStarted(turn=1, speaker="caller", item_id="i")], CALL)
+    odd = Envelope(v=1, id=f"{CALL}:9", tenant="t", call_id=CALL, seq=9, at=known[0].at, type="x.y", data={})
+
+    assert fold_call(CALL, [*known, odd]) == fold_call(CALL, known[:1])
+
+
+@st.composite
+def disorder(draw: st.DrawFn) -> tuple[list[Envelope], list[Envelope]]:
+    """A call with hand-overs and slots, and the same events shuffled, some of them twice."""
+    middle = st.sampled_from(
+        [
+            SlotFilled(goal="g", slot="a", value=1, confirmed=False),
+            SlotCorrected(goal="g", slot="a", value=2, previous=1),
+            SlotConfirmed(goal="g", slot="a", value=2),
+            said(0, "draft", item_id="i0"),
+            said(0, "final", item_id="i0"),
+            said(1, "more"),
+            HandoffRequested(handoff_id="h1", reason="r", summary="s", method="ai"),
+            HandoffRequested(handoff_id="h2", reason="r2", summary="s2", method="caller"),
+        ]
+    )
+    events = [started(), *draw(st.lists(middle, max_size=10)), ended()]
+    envelopes = numbered(stamped(events, CALL))
+    again = draw(st.lists(st.sampled_from(envelopes), max_size=6))
+    return envelopes, draw(st.permutations([*envelopes, *again]))
+
+
+@given(disorder())
+def test_order_and_repetition_do_not_matter(case: tuple[list[Envelope], list[Envelope]]) -> None:
+    in_order, shuffled = case
+
+    assert fold_call(CALL, shuffled) == fold_call(CALL, in_order)
+    assert fold_transcript(shuffled) == fold_transcript(in_order)
