@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signaling.call import TRANSITIONS, CallInput, CallLife, CallState, ImpossibleInput
 
 
-@pytest.mark.parametrize(("state", "happened"), itertools.product(CallState, CallInput))
+@pytest.mark.parametrize(("state", "happened"), list(itertools.product(CallState, CallInput)))
 def test_every_pair_either_moves_or_is_refused_and_changes_nothing(state: CallState, happened: CallInput) -> None:
     life = CallLife()
     life.state = state
@@ -37,7 +37,7 @@ def test_a_call_that_is_over_stays_over(inputs: list[CallInput]) -> None:
         was_over = life.over
 
 
-@pytest.mark.parametrize("state", CallState)
+@pytest.mark.parametrize("state", list(CallState))
 def test_a_call_can_be_hung_up_in_every_state(state: CallState) -> None:
     life = CallLife()
     life.state = state
