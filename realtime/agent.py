@@ -200,7 +200,7 @@ class Agent(_Document):
         return _VARIABLE.sub(lambda found: self.variables[found[1]], text)
 
 
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
 _UNDEFINED = "undefined_variable"
