@@ -11,6 +11,7 @@ class Cut(enum.Enum):
 
     BEFORE_SERVER = "the request never reaches the server"
     BEFORE_REPLY = "the server does it, the answer is lost"
+    LATE = "the client's side breaks, the request reaches the server when `deliver` is called"
 
 
 class CutProxy:
@@ -23,12 +24,19 @@ class CutProxy:
         self._target = (host, port)
         self._word = b""
         self._moment: Cut | None = None
+        self._held: tuple[asyncio.StreamWriter, bytes] | None = None
         self.happened = asyncio.Event()
         self.port = 0
 
     def cut_next(self, word: bytes, moment: Cut) -> None:
         self._word, self._moment = word, moment
         self.happened.clear()
+
+    def deliver(self) -> None:
+        """Hand over what Cut.LATE held back, on its old connection."""
+        assert self._held is not None
+        to, data = self._held
+        to.write(data)
 
     async def __aenter__(self) -> CutProxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -37,6 +45,8 @@ class CutProxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        if self._held is not None:
+            self._held[0].transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -56,13 +66,16 @@ class CutProxy:
                     back.cancel()
                     to.write(data)
                     await there.read(65536)  # it is done when the server has answered
+                elif moment is Cut.LATE:
+                    self._held = (to, data)
                 break
         except ConnectionError:
             pass
         finally:
             back.cancel()
             writer.transport.abort()
-            to.transport.abort()
+            if self._held is None or self._held[0] is not to:
+                to.transport.abort()
             if self._moment is None and self._word:
                 self.happened.set()
 
