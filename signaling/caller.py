@@ -25,7 +25,7 @@ class CallerIdentity:
     number: str | None  # E.164, only where a ticket or a trunk gave one
     verified: bool  # True: `number` was vouched for, and tools of scope `verified` may use it
     name: str | None = None
-    metadata: Mapping[str, str] = field(default=_NOTHING)  # the ticket's, passed on unread
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # the ticket's, passed on unread
     source: CallerSource = "token"
 
     @property

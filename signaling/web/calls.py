@@ -99,7 +99,10 @@ async def get_metrics(visit: Visit) -> web.Response:
 
 async def hang_up(visit: Visit) -> web.Response:
     """Idempotent: a call that is over already is a success too."""
-    by = {None: "caller", "operator": "operator"}.get(visit.who.role, "admin")
+    # A service is what embeds the phone: it hangs up for its caller.
+    by = {None: "caller", "caller": "caller", "service": "caller", "operator": "operator"}.get(
+        visit.who.role, "admin"
+    )
     ended = await visit.doors.desk.hang_up(visit.call_id, by)
     if not ended and visit.who.own_call_id is None:
         # Who holds the call's own token need not prove that it existed.

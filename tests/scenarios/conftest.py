@@ -1,0 +1,18 @@
+"""What every scenario starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.house import House, open_house
+
+
+@pytest.fixture
+def house(redis_url: str, database_url: str, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[House]]:
+    """`async with house(mind=…) as running:` a whole Cordboard of the test's own."""
+    return partial(open_house, redis_url=redis_url, database_url=database_url, folder=tmp_path)
