@@ -25,15 +25,19 @@ export function Ends({ phone }: { phone: Phone }) {
       <div class="ends-words">
         <p class="end" data-end="you">
           <span class="end-name">{w.you}</span>
-          <span class="end-state">{talking ? you : ""}</span>
-          {talking && <LevelBars read={() => (line.muted.value ? 0 : voices.yourLevel)} />}
+          {talking && <span class="end-state">{you}</span>}
         </p>
-        <p class="end end-agent" data-end="agent">
+        <p class="end" data-end="agent">
           <span class="end-name">{w.agent}</span>
-          <span class="end-state">{talking ? agent : ""}</span>
-          {talking && <LevelBars read={() => voices.agentLevel} />}
+          {talking && <span class="end-state">{agent}</span>}
         </p>
       </div>
+      {talking && (
+        <div class="levels">
+          <LevelBars read={() => (line.muted.value ? 0 : voices.yourLevel)} />
+          <LevelBars read={() => voices.agentLevel} />
+        </div>
+      )}
     </div>
   );
 }

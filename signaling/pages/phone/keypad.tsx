@@ -18,9 +18,9 @@ export function Keypad({ phone }: { phone: Phone }) {
       <output class="keypad-pressed" aria-label={w.keypad.pressed}>{line.digits.value || "\u00a0"}</output>
       <div class="keypad-keys">
         {KEYS.map((key) => (
-          <button key={key} type="button" class="key" aria-label={spoken[key] ?? key} onClick={() => void line.press(key)}>
+          <button key={key} type="button" class="key" aria-label={spoken[key]} onClick={() => void line.press(key)}>
             <span>{key}</span>
-            <small aria-hidden="true">{LETTERS[key]}</small>
+            <small>{LETTERS[key]}</small>
           </button>
         ))}
       </div>

@@ -5,7 +5,7 @@ import { render } from "preact";
 import { useId } from "preact/hooks";
 import { startAppearance } from "../shared/appearance";
 import { Header } from "../shared/header";
-import { startLanguage } from "../shared/i18n";
+import { language, startLanguage } from "../shared/i18n";
 import { readAddress } from "./address";
 import { isUp } from "./call";
 import { Controls } from "./controls";
@@ -61,12 +61,21 @@ function AgentPicker({ phone }: { phone: Phone }) {
         )}
         {agents.map((agent) => (
           <option key={agent.id} value={agent.id}>
-            {agent.language === null ? agent.name : w.agentLanguage(agent.name, agent.language)}
+            {agent.language === null ? agent.name : w.agentLanguage(agent.name, languageName(agent.language))}
           </option>
         ))}
       </select>
     </div>
   );
+}
+
+/** "ja" → "Japanese", in the page's own language; the code itself where nobody knows it. */
+function languageName(code: string): string {
+  try {
+    return new Intl.DisplayNames([language.value], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code; // not a language tag at all
+  }
 }
 
 const phone = new Phone(readAddress());

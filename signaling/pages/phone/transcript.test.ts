@@ -53,7 +53,7 @@ test("every order of arrival of finals gives the order of speaking", () => {
 test("an interruption parts what was heard from what was not", () => {
   const [line] = play(final("a", 0, "We have time at three or four.", { speaker: "agent", heard_text: "We have time ", interrupted: true }));
   assert.ok(line?.kind === "words");
-  assert.deepEqual([line.heard, line.cut, line.interrupted], ["We have time", " at three or four.", true]);
+  assert.deepEqual([line.heard, line.cut, line.interrupted], ["We have time ", "at three or four.", true]);
 });
 
 test("an interruption shows at once, before the final says so, and later partials do not undo it", () => {
@@ -63,12 +63,13 @@ test("an interruption shows at once, before the final says so, and later partial
     event("transcript.partial", { item_id: "a", speaker: "agent", text: "We have time at three or four" }),
   );
   assert.ok(line?.kind === "words");
-  assert.deepEqual([line.heard, line.cut], ["We have", " time at three"]);
+  assert.deepEqual([line.heard, line.cut], ["We have ", "time at three"]);
 });
 
 test("heard words that are no beginning of the text are shown alone", () => {
   assert.deepEqual(split("one two", "uno"), { heard: "uno", cut: "" });
   assert.deepEqual(split("one two", ""), { heard: "", cut: "one two" });
+  assert.deepEqual(split("one two", "one two "), { heard: "one two", cut: "" });
 });
 
 test("a tool call is one line from its start to its end", () => {

@@ -104,8 +104,9 @@ function apply(lines: Transcript, event: KnownEvent): Transcript {
 
 /** `text` parted at what was heard of it. Where the heard part is not its beginning, only that is shown. */
 export function split(text: string, heard: string): { heard: string; cut: string } {
-  const said = heard.trimEnd();
-  return text.startsWith(said) ? { heard: said, cut: text.slice(said.length) } : { heard, cut: "" };
+  if (!text.startsWith(heard.trimEnd())) return { heard, cut: "" };
+  const cut = text.slice(heard.trimEnd().length).trimStart(); // the space between belongs to what was heard
+  return { heard: text.slice(0, text.length - cut.length), cut };
 }
 
 function blank(id: string, speaker: Speaker, at: string): Words {

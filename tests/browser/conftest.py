@@ -1,0 +1,59 @@
+"""What page tests share: the pages, built; one Chromium for all that do not need a voice of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.browser.phone_driver import launched
+from tests.fakes.phone_server import PhoneServer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def built_pages() -> Path:
+    """The folder of built pages, brought up to date by the same code that builds them at install."""
+    path = ROOT / "deploy/hatch_build.py"
+    spec = importlib.util.spec_from_file_location("cordboard_hatch_build", path)
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    if not hook.up_to_date(ROOT):
+        hook.build_pages(ROOT)
+    return ROOT / "signaling/static"
+
+
+@pytest.fixture(scope="session")
+def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of 1 kHz at half scale: a caller who never pauses."""
+    path = tmp_path_factory.mktemp("voices") / "tone.wav"
+    samples = 16_000 * np.sin(2 * np.pi * 1000 * np.arange(60 * 48_000) / 48_000)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(tone_wav: Path) -> AsyncIterator[Browser]:
+    """One Chromium whose microphone is a tone. Use `phone_in(chromium, url)`; contexts share nothing."""
+    async with launched(microphone_wav=tone_wav) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def switchboard(built_pages: Path) -> AsyncIterator[PhoneServer]:
+    """A fresh fake switchboard."""
+    async with PhoneServer(built_pages) as server:
+        yield server
