@@ -412,15 +412,15 @@ class Conversation:
         error = event.error
         code = error.code or error.type or "unknown"
         self._settle_request(error, code, now)
-        if error.event_id is not None and error.event_id == self._last_words:
-            self._last_words = None  # there were none
-            self._close_if_complete()
         if code in FATAL_ERRORS or self.phase in (Phase.CONNECTING, Phase.CONFIGURING):
             # A session that could not be configured would answer with the API's defaults.
             self._provider_failed(code, error.message or "", now)
         else:
             kind = "benign" if code in BENIGN_ERRORS else "error"
             self._effects.append(Note(code=f"realtime.{kind}", detail=f"{code} {error.param or ''}".strip()))
+        if error.event_id is not None and error.event_id == self._last_words:
+            self._last_words = None  # there were none
+            self._close_if_complete()
 
     def _settle_request(self, error: server_events.ErrorDetail, code: str, now: float) -> None:
         request_id = self._requests.pop(error.event_id or "", None)

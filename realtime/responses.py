@@ -112,17 +112,18 @@ class ResponseSequencer:
         """A response has begun. False: it answers a request that was given up or answered before; cancel it."""
         self.active = response_id
         self.active_request = None
-        self._auto_expected_until = None
-        self._unanswered = False
         if request_id is not None:
             self._take_back(request_id)
-            if self.requested is not None and request_id == self.requested.request_id:
-                self.active_request = self.requested
-                self._settle()
-                return True
-            if request_id in self._settled:
-                return False
-        self._cover()
+        ours = self.requested is not None and request_id == self.requested.request_id
+        if not ours and request_id is not None and request_id in self._settled:
+            return False  # and what the caller has said meanwhile is still to be answered
+        self._auto_expected_until = None
+        self._unanswered = False
+        if ours:
+            self.active_request = self.requested
+            self._settle()
+        else:
+            self._cover()
         return True
 
     def done(self, response_id: str, request_id: str | None) -> ResponseRequest | None:

@@ -110,7 +110,7 @@ class Story:
         self._ids = itertools.count(1)
         self._media_up = False
         self._appended_ms = 0
-        self._responses_asked = 0
+        self._asked: deque[dict[str, Any]] = deque()  # response.create that no response has answered
         self._previous_item: str | None = None
 
     # The shell.
@@ -125,7 +125,10 @@ class Story:
         assert self.closed is None, f"{effect} after Close"
         match effect:
             case effects.Send(message=message):
-                self.sent.append(checked_client_event(message) if self._check else json.loads(message))
+                event = checked_client_event(message) if self._check else json.loads(message)
+                self.sent.append(event)
+                if event["type"] == "response.create":
+                    self._asked.append(event)
             case effects.Play(part=part, pcm=pcm):
                 self.ledger.queue(part, len(pcm) // 2)
                 self._queue.append([part, len(pcm) // 2])
@@ -216,7 +219,9 @@ class Story:
     # The server, set-up.
 
     def session_created(self) -> None:
-        self.server("session.created", session={"type": "realtime", "id": "sess_1", "model": "gpt-realtime-2.1"})
+        self.server(
+            "session.created", session={"type": "realtime", "id": "sess_1", "model": "gpt-realtime-2.1"}
+        )
 
     def session_updated(self, **session: Any) -> None:
         asked = next(event for event in reversed(self.sent) if event["type"] == "session.update")
@@ -236,13 +241,13 @@ class Story:
 
     # The server, the agent's side.
 
-    def respond(self, *, created: bool = True) -> _Response:
-        """Begin the response that was asked for last, or one of the server's own."""
-        asked = [event for event in self.sent if event["type"] == "response.create"]
-        metadata = None
-        if len(asked) > self._responses_asked:
-            metadata = asked[self._responses_asked]["response"]["metadata"]
-        self._responses_asked = len(asked)
+    def refuse(self) -> None:
+        """The oldest response.create loses against a response that is running."""
+        self.error("conversation_already_has_active_response", caused_by=self._asked.popleft()["event_id"])
+
+    def respond(self, *, created: bool = True, own: bool = False) -> _Response:
+        """Begin the oldest response that was asked for, or (and with `own` in any case) one of the server's."""
+        metadata = self._asked.popleft()["response"]["metadata"] if self._asked and not own else None
         response = _Response(id=self._id("resp"), metadata=metadata)
         if created:
             self.server("response.created", response=self._state(response, "in_progress"))
@@ -257,7 +262,9 @@ class Story:
         self.server("response.output_item.added", item=item, **place)
         self._added(item)
         part = PartKey(response.id, item_id, 0)
-        self.server("response.content_part.added", **place, **_where(part), part={"type": "audio", "transcript": ""})
+        self.server(
+            "response.content_part.added", **place, **_where(part), part={"type": "audio", "transcript": ""}
+        )
         response.output.append(item)
         return part
 
@@ -269,18 +276,28 @@ class Story:
 
     def audio(self, part: PartKey, ms: int) -> None:
         place = {"response_id": part.response_id, "output_index": 0, **_where(part)}
-        self.server("response.output_audio.delta", delta=base64.b64encode(bytes(ms_to_bytes(ms))).decode(), **place)
+        self.server(
+            "response.output_audio.delta", delta=base64.b64encode(bytes(ms_to_bytes(ms))).decode(), **place
+        )
 
     def item_ends(self, part: PartKey, text: str) -> None:
         place = {"response_id": part.response_id, "output_index": 0, **_where(part)}
-        item = {"id": part.item_id, "type": "message", "role": "assistant", "status": "completed", "content": []}
+        item = {
+            "id": part.item_id,
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [],
+        }
         self.server("response.output_audio.done", **place)
         self.server("response.output_audio_transcript.done", transcript=text, **place)
         self.server("response.content_part.done", part={"type": "audio", "transcript": text}, **place)
         self.server("conversation.item.done", item=item)
         self.server("response.output_item.done", item=item, response_id=part.response_id, output_index=0)
 
-    def call(self, response: _Response, name: str, arguments: str = "{}", *, status: str = "completed") -> str:
+    def call(
+        self, response: _Response, name: str, arguments: str = "{}", *, status: str = "completed"
+    ) -> str:
         """A function call among the response's output; its call id."""
         item = {
             "id": self._id("item"),
@@ -291,7 +308,9 @@ class Story:
             "status": status,
         }
         place = {"response_id": response.id, "output_index": len(response.output)}
-        self.server("response.output_item.added", item={**item, "status": "in_progress", "arguments": ""}, **place)
+        self.server(
+            "response.output_item.added", item={**item, "status": "in_progress", "arguments": ""}, **place
+        )
         self._added(item)
         about = {"call_id": item["call_id"], "item_id": item["id"], **place}
         self.server("response.function_call_arguments.delta", delta=arguments, **about)
