@@ -10,6 +10,7 @@ import contextlib
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -30,6 +31,8 @@ from realtime.simulator.response import Response
 from realtime.simulator.session_config import SAMPLE_RATES, SessionConfig
 from realtime.simulator.usage import Piece, text_tokens
 
+KEPT_SENT = 2000
+
 # RFC 6455, 7.4.1: what a socket that ended without a close frame counts as.
 ABNORMAL_CLOSURE = 1006
 
@@ -37,7 +40,7 @@ ABNORMAL_CLOSURE = 1006
 class SimulatedSession:
     """What the server knows of one connection.
 
-    For tests: `client_events`, `received_audio_ms`, `append_count`, `items`, `close_code` and `client_event()`.
+    For tests: `client_events`, `received_audio_ms`, `append_count`, `items`, `sent`, `close_code` and `client_event()`.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class SimulatedSession:
         self.request_headers = {
             name.lower(): value for name, value in request.headers.items() if name.lower() != "authorization"
         }
+        # (type, loop time) of the newest events that have left, audio not counted.
+        self.sent: deque[tuple[str, float]] = deque(maxlen=KEPT_SENT)
         self._record = Record()
         self._request = request
         self._socket = socket_
@@ -212,6 +217,8 @@ class SimulatedSession:
             await self._socket.send_frame(payload, WSMsgType.TEXT)
 
     async def _sent(self, event_type: str) -> None:
+        if event_type != "response.output_audio.delta":
+            self.sent.append((event_type, asyncio.get_running_loop().time()))
         fault = self.faults.after_event(event_type)
         if fault is not None:
             await self._strike(fault)
