@@ -7,12 +7,12 @@ from realtime.simulator.mind.choice import Mention
 # Shorter sequences of digits are dates, times or house numbers.
 SHORTEST_NUMBER = 7
 _DIGITS = re.compile(r"\+?(?:\d|\boh?\b(?=[ ,-]*\d))(?:[\s,.()-]*(?:\d|\boh?\b(?=[ ,-]*\d)))+")
-_EMAIL = re.compile(r"\b[\w.+-]+(?:@| at )[\w-]+(?:(?:\.| dot )[\w-]+)+\b")
+_EMAIL = re.compile(r"\b[\w.+-]+(?: dot [\w-]+)*(?:@| at )[\w-]+(?:(?:\.| dot )[\w-]+)+\b")
 
 
 def find_phone(text: str) -> Mention | None:
     """A telephone number: digits, with a leading + if it was said."""
-    text = re.sub(r"\bplus (?=\d)", "+    ", text)  # same length: positions stay
+    text = re.sub(r"\bplus (?=\d)", "    +", text)  # same length: positions stay
     for match in _DIGITS.finditer(text):
         digits = re.sub(r"\boh?\b", "0", match[0])
         digits = re.sub(r"[^\d+]", "", digits)

@@ -39,15 +39,12 @@ def find_date(text: str, today: datetime.date) -> Mention | None:
 
 
 def _joined(found: list[Mention], text: str) -> list[Mention]:
-    """ "Friday the 27th" is one day: the more exact half stands for both."""
-    exact = [one for one in found if one.value and not _is_weekday(text, one)]
+    """ "Friday the 27th" is one day, and the number says which."""
+    exact = [one for one in found if not _is_weekday(text, one)]
     return [
         one
         for one in found
-        if not (
-            _is_weekday(text, one)
-            and any(other.value == one.value and abs(other.start - one.end) < 8 for other in exact)
-        )
+        if not (_is_weekday(text, one) and any(0 <= other.start - one.end <= 4 for other in exact))
     ]
 
 
@@ -73,13 +70,13 @@ def _mentions(text: str, today: datetime.date) -> Iterator[Mention]:
     for match in _RELATIVE.finditer(text):
         days = 2 if "after" in match[0] and "noon" not in match[0] else 1 if match[0] == "tomorrow" else 0
         yield from _mention(match, today + datetime.timedelta(days=days))
-    for match in _IN.finditer(text):
-        count = 1 if match[1] == "a" else int(match[1])
-        yield from _mention(match, today + datetime.timedelta(days=count * (7 if match[2] == "week" else 1)))
     for match in _WEEKDAY.finditer(text):
         ahead = (WEEKDAYS.index(match[1]) - today.weekday() - 1) % 7 + 1
         weeks = 0 if match[2] is None else 1 if match[2] == "a" else int(match[2])
         yield from _mention(match, today + datetime.timedelta(days=ahead + 7 * weeks))
+    for match in _IN.finditer(text):
+        count = 1 if match[1] == "a" else int(match[1])
+        yield from _mention(match, today + datetime.timedelta(days=count * (7 if match[2] == "week" else 1)))
 
 
 def _mention(match: re.Match[str], date: datetime.date | None) -> Iterator[Mention]:

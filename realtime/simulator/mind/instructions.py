@@ -124,7 +124,7 @@ _SYNONYMS = {
     "price": "cost", "charge": "cost", "expensive": "cost", "fee": "cost", "pay": "cost", "dollar": "cost",
     "euro": "cost", "pound": "cost", "address": "at-place", "located": "at-place", "location": "at-place",
     "find": "at-place", "street": "at-place", "road": "at-place", "avenue": "at-place", "square": "at-place",
-    "park": "parking", "car": "parking", "insurance": "insured", "insure": "insured", "weekend": "weekend",
+    "park": "parking", "insurance": "insured", "insure": "insured", "weekend": "weekend",
     "hurt": "pain", "ache": "pain", "toothache": "pain",
 }  # fmt: skip
 
