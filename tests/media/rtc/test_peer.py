@@ -1,0 +1,311 @@
+"""Whole calls through real sockets: audio both ways, barge-in, keys, silence, loss, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from media import rtp
+from media.format import FRAME_BYTES, bytes_to_ms, ms_to_bytes
+from media.playout import PartKey
+from media.rtc.peer import OfferRejected, Peer
+from tests.fakes.calls import CONFIG, a_call
+from tests.fakes.listener import Listener
+from tests.fakes.tones import loudest_hz, loudness, tone
+
+PART = PartKey("response", "item", 0)
+NEXT = PartKey("response", "next", 0)
+CODECS = pytest.mark.parametrize("codec", ["opus", "pcmu", "pcma"])
+
+
+def agent_says(peer: Peer, pcm: bytes, part: PartKey = PART) -> None:
+    peer.play(part, pcm)
+    peer.finish(part)
+
+
+@CODECS
+async def test_a_tone_survives_both_ways(codec: str) -> None:
+    async with a_call(codec=codec) as call:
+        assert call.listener.first("connected")[1] == codec
+        agent_says(call.peer, tone(440, 1.0))
+        await call.caller.speak(tone(700, 1.0))
+        await call.listener.until("drained")
+
+        assert loudest_hz(call.listener.heard()) == pytest.approx(700, abs=2)
+        assert loudest_hz(call.caller.recording()) == pytest.approx(440, abs=2)
+
+
+async def test_the_model_hears_fifty_frames_a_second_of_twenty_milliseconds() -> None:
+    async with a_call() as call:
+        await call.listener.frames(100)
+
+        times = [at for at, _ in call.listener.audio]
+        assert {len(pcm) for _, pcm in call.listener.audio} == {FRAME_BYTES}
+        assert (times[-1] - times[0]) == pytest.approx((len(times) - 1) * 0.02, abs=0.06)
+
+
+async def test_packets_leave_at_the_clocks_pace_with_timestamps_to_match() -> None:
+    async with a_call() as call:
+        agent_says(call.peer, tone(440, 1.0))
+        await call.listener.until("drained")
+
+        spoken = [p for p in call.caller.packets if len(p.payload) > 20][:50]
+        assert len(spoken) == 50
+        assert spoken[-1].at - spoken[0].at == pytest.approx(0.98, abs=0.03)
+        assert [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(spoken)] == [960] * 49
+        assert [(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(spoken)] == [1] * 49
+
+
+async def test_while_the_agent_is_silent_only_comfort_packets_leave() -> None:
+    async with a_call() as call:
+        await call.listener.frames(100)
+
+        sent = len(call.caller.packets)
+        assert 5 <= sent <= 5 + 7  # the first ones, then one every 400 ms
+        agent_says(call.peer, tone(440, 0.2))
+        await call.listener.until("started")
+        await call.listener.frames(5)
+
+        fresh = call.caller.packets[sent:]
+        begin = next(p for p in fresh if len(p.payload) > 20)
+        elapsed = begin.at - call.caller.packets[0].at
+        ahead = ((begin.timestamp - call.caller.packets[0].timestamp) & 0xFFFFFFFF) / 48_000
+        assert begin.marker
+        assert ahead == pytest.approx(elapsed, abs=0.03)
+
+
+async def test_a_flush_stops_the_very_next_packet_and_says_what_was_heard() -> None:
+    async with a_call() as call:
+        agent_says(call.peer, tone(440, 5.0))
+        agent_says(call.peer, tone(440, 1.0), NEXT)
+        await call.listener.until("started")
+        await call.listener.frames(40)
+
+        first, second = call.peer.flush()
+        flushed_at = asyncio.get_running_loop().time()
+        await call.listener.frames(25)
+
+        assert (first.part, first.received_ms, first.finished) == (PART, 5000, False)
+        assert (second.part, second.sent_ms, second.heard_ms) == (NEXT, 0, 0)
+        assert first.sent_ms - first.heard_ms == pytest.approx(40, abs=22)
+        # The first packet after carries the last 2.5 ms through the codec's overlap: its second half is silent.
+        old = [at for at, pcm in call.caller.received if loudness(pcm[len(pcm) // 2 :]) > 1000]
+        assert max(old) - flushed_at < 0.01
+        heard_for_real = bytes_to_ms(len(old) * FRAME_BYTES)
+        assert first.heard_ms == pytest.approx(heard_for_real, abs=60)
+        assert call.peer.heard_ms(PART) == first.heard_ms
+        assert call.peer.flush() == ()
+
+
+async def test_after_a_flush_the_next_answer_is_heard() -> None:
+    async with a_call() as call:
+        agent_says(call.peer, tone(440, 5.0))
+        await call.listener.until("started")
+        call.peer.flush()
+        agent_says(call.peer, tone(900, 0.5), NEXT)
+        await call.listener.until("drained")
+
+        assert [line[1] for line in call.listener.told if line[0] == "started"] == [PART, NEXT]
+        assert loudest_hz(call.caller.recording()[-ms_to_bytes(400) :]) == pytest.approx(900, abs=4)
+
+
+async def test_drained_comes_once_when_all_has_been_heard() -> None:
+    async with a_call() as call:
+        agent_says(call.peer, tone(440, 0.3))
+        agent_says(call.peer, tone(440, 0.3), NEXT)
+        begun = await call.listener.until("started")
+        drained = await call.listener.until("drained")
+        await call.listener.frames(10)
+
+        assert isinstance(drained[1], float)
+        assert isinstance(begun[2], float)
+        assert drained[1] - begun[2] == pytest.approx(0.6 - 0.02 + 0.04, abs=0.05)
+        assert call.listener.names().count("drained") == 1
+        assert call.peer.heard_ms(PART) == call.peer.heard_ms(NEXT) == 300
+
+
+async def test_a_pause_holds_the_agent_and_nothing_is_lost_by_it() -> None:
+    async with a_call() as call:
+        call.peer.pause()
+        agent_says(call.peer, tone(440, 0.3))
+        await call.listener.frames(20)
+        assert "started" not in call.listener.names()
+        assert call.peer.stats().queued_ms == 300
+
+        call.peer.resume()
+        await call.listener.until("drained")
+        assert call.peer.heard_ms(PART) == 300
+
+
+async def test_beyond_its_bound_the_newest_audio_is_dropped_and_counted() -> None:
+    async with a_call(config=replace(CONFIG, max_queued_s=1.0)) as call:
+        call.peer.pause()
+        agent_says(call.peer, tone(440, 1.5))
+
+        assert call.peer.stats().queued_ms == 1000
+        assert call.peer.stats().dropped_ms == 500
+
+
+@CODECS
+async def test_keys_are_told_once_each_and_leave_the_audio_alone(codec: str) -> None:
+    async with a_call(codec=codec) as call:
+        for digit in "14#":
+            await call.caller.press(digit, 60)
+        await call.caller.speak(tone(700, 0.5))
+        await call.listener.until_true(lambda: call.listener.names().count("digit") == 3)
+
+        digits = [line[1:] for line in call.listener.told if line[0] == "digit"]
+        assert digits == [("1", 60), ("4", 60), ("#", 60)]
+        assert loudest_hz(call.listener.heard()[-ms_to_bytes(400) :]) == pytest.approx(700, abs=4)
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.3])
+async def test_under_loss_the_model_still_hears_fifty_frames_a_second(loss: float) -> None:
+    chance = random.Random(3)
+    async with a_call(expected_loss_percent=20, lose=lambda sequence: chance.random() < loss) as call:
+        await call.caller.speak(tone(440, 2.0))
+
+        stats = call.peer.stats()
+        times = [at for at, _ in call.listener.audio]
+        network = stats.packets_lost / (stats.packets_lost + stats.packets_received)
+        assert len(times) == pytest.approx((times[-1] - times[0]) * 50, abs=5)
+        assert network > 0
+        assert stats.concealed_ms / stats.received_ms <= network + 0.01 + 3 / len(times)
+        assert loudest_hz(call.listener.heard()) == pytest.approx(440, abs=3)
+
+
+async def test_loss_reported_by_the_caller_brings_error_correction() -> None:
+    async with a_call() as call:
+        inbound = call.caller._transceiver.receiver._RTCRtpReceiver__jitter_buffer  # type: ignore[attr-defined]
+        assert inbound is not None
+        call.peer._outbound.loss_reported(0.1)
+        agent_says(call.peer, tone(440, 0.4))
+        await call.listener.until("drained")
+
+        spoken = [p for p in call.caller.packets if len(p.payload) > 20]
+        assert {packet.payload[0] >> 3 for packet in spoken} <= set(range(16))  # SILK or hybrid
+        assert loudest_hz(call.caller.recording()) == pytest.approx(440, abs=4)
+
+
+async def test_reports_measure_the_round_trip_and_tell_the_caller_of_its_loss() -> None:
+    chance = random.Random(3)
+    async with a_call(lose=lambda sequence: chance.random() < 0.2) as call:
+        agent_says(call.peer, tone(440, 4.0))
+        await call.listener.until_true(lambda: call.peer.stats().rtt_ms is not None, timeout_s=6)
+        stats = await call.caller._transceiver.sender.getStats()
+        async with asyncio.timeout(4):
+            while not (seen := [s for s in stats.values() if s.type == "remote-inbound-rtp"]):
+                await call.listener.frames(10)
+                stats = await call.caller._transceiver.sender.getStats()
+
+        rtt = call.peer.stats().rtt_ms
+        assert rtt is not None
+        assert rtt < 60
+        assert seen[0].packetsLost > 0
+
+
+async def test_a_silent_peer_is_lost_then_resumed() -> None:
+    async with a_call(config=replace(CONFIG, lost_after_s=0.4, gone_after_s=30)) as call:
+        await call.listener.frames(5)
+        call.caller.muted = True
+        lost = await call.listener.until("lost")
+        frames_then = len(call.listener.audio)
+        await asyncio.sleep(0.2)  # nothing tells that nothing comes
+        frames_later = len(call.listener.audio)
+
+        call.caller.muted = False
+        resumed = await call.listener.until("resumed")
+        await call.listener.frames(10)
+
+        assert lost[1] == pytest.approx(400, abs=40)
+        assert frames_later == frames_then
+        assert isinstance(resumed[1], int)
+        assert resumed[1] >= 600
+
+
+async def test_a_peer_that_stays_silent_is_gone() -> None:
+    async with a_call(config=replace(CONFIG, lost_after_s=0.2, gone_after_s=0.5)) as call:
+        call.caller.muted = True
+        gone = await call.listener.until("gone")
+
+        assert gone[1] == "peer_lost"
+        assert call.listener.names()[-2:] == ["lost", "gone"]
+
+
+async def test_a_caller_who_hangs_up_is_noticed_at_once() -> None:
+    async with a_call() as call:
+        await call.caller.close()
+        gone = await call.listener.until("gone", timeout_s=1)
+
+        assert gone[1] == "closed"
+
+
+async def test_a_caller_hears_of_our_hanging_up() -> None:
+    async with a_call() as call:
+        await call.peer.close()
+        async with asyncio.timeout(1):
+            await call.caller.closed.wait()
+
+        assert "gone" not in call.listener.names()
+
+
+async def test_an_offer_that_nobody_follows_up_ends_by_itself() -> None:
+    async with a_call() as call:
+        offer = call.caller._connection.localDescription.sdp
+    listener = Listener()
+    peer = await Peer.answer(offer, listener, replace(CONFIG, ice_timeout_s=0.2))
+
+    gone = await listener.until("gone")
+    await peer.close()
+
+    assert gone[1] == "ice_timeout"
+
+
+async def test_closing_twice_and_at_once_after_the_answer_does_no_harm() -> None:
+    async with a_call() as call:
+        offer = call.caller._connection.localDescription.sdp
+    peer = await Peer.answer(offer, Listener(), CONFIG)
+
+    await asyncio.gather(peer.close(), peer.close())
+    await peer.close()
+    peer.play(PART, tone(440, 0.1))
+    assert peer.flush() == ()
+
+
+async def test_a_bad_offer_is_refused_and_leaves_nothing() -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(OfferRejected) as refused:
+        await Peer.answer("v=0\r\n", Listener(), CONFIG)
+
+    assert refused.value.code == "no_audio"
+    assert asyncio.all_tasks() == before
+
+
+async def test_an_address_that_cannot_be_bound_is_said_in_the_refusal() -> None:
+    async with a_call() as call:
+        offer = call.caller._connection.localDescription.sdp
+    with pytest.raises(OfferRejected) as refused:
+        await Peer.answer(offer, Listener(), replace(CONFIG, addresses=("203.0.113.77",)))
+
+    assert refused.value.code == "not_answerable"
+    assert "203.0.113.77" in refused.value.detail
+
+
+@CODECS
+async def test_empty_and_foreign_payloads_do_not_hurt(codec: str) -> None:
+    """RFC 6263 allows empty packets as keepalives; aiortc's decoder stops for good at the first one."""
+    async with a_call(codec=codec) as call:
+        kind = call.caller._codec.payload_type
+        ssrc = call.caller._transceiver.sender._ssrc
+        sequence, timestamp = call.caller._sequence, call.caller._timestamp
+        for payload_type, payload in [(kind, b""), (13, b"\x40"), (77, b"x"), (kind, b""), (34, b"video")]:
+            call.caller.send_raw(rtp.build(payload_type, False, sequence, timestamp, ssrc, payload))
+            call.caller._sequence = sequence = (sequence + 1) & 0xFFFF
+        await call.caller.speak(tone(700, 1.0))
+
+        assert loudest_hz(call.listener.heard()) == pytest.approx(700, abs=2)
+        assert loudness(call.listener.heard()[-ms_to_bytes(500) :]) > 1000
