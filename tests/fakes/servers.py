@@ -1,6 +1,7 @@
 """Real servers for tests: Debian's Redis and PostgreSQL, each on its own port and folder, made to fail on order.
 
-Both are ended by the kernel when the test run dies, even by SIGKILL (`setpriv --pdeathsig`).
+Both are ended by the kernel when the test run dies, even by SIGKILL (`setpriv --pdeathsig`). The kernel means
+the thread that started them: call `start` from the main thread, not through `asyncio.to_thread`.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ async def test_a_redis_that_comes_late_is_waited_for(redis_server: RedisServer) 
     subscriber = Subscriber(redis_server.url, [calls_pattern("default"), "cordboard:default:desk"])
 
     async with reading(subscriber) as heard:
-        await asyncio.to_thread(redis_server.start)
+        redis_server.start()
         await eventually(lambda: subscriber.connected)
         await publish(redis_server.url, stamped(whole_call())[:1])
         await eventually(lambda: heard)
