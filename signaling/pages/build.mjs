@@ -79,5 +79,10 @@ if (watching) {
   };
   await (await esbuild.context({ ...options, plugins: [announce] })).watch();
 } else {
-  publish(await esbuild.build(options));
+  try {
+    publish(await esbuild.build(options));
+  } catch (error) {
+    if (!error.errors) throw error;
+    process.exitCode = 1; // esbuild has said where and why; a stack of its own says nothing more
+  }
 }

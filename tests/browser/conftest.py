@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,17 +21,40 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def built_pages() -> Path:
-    """The folder of built pages, brought up to date by the same code that builds them at install."""
-    path = ROOT / "deploy/hatch_build.py"
-    spec = importlib.util.spec_from_file_location("cordboard_hatch_build", path)
+def build_hook() -> ModuleType:
+    """deploy/hatch_build.py, which builds the pages at install and here alike."""
+    spec = importlib.util.spec_from_file_location("cordboard_hatch_build", ROOT / "deploy/hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
-    if not hook.up_to_date(ROOT):
-        hook.build_pages(ROOT)
+    return hook
+
+
+@pytest.fixture(scope="session")
+def built_pages(build_hook: ModuleType) -> Path:
+    """The folder of built pages, up to date."""
+    if not build_hook.up_to_date(ROOT):
+        build_hook.build_pages(ROOT)
     return ROOT / "signaling/static"
+
+
+@pytest.fixture(scope="session")
+def run_npm(build_hook: ModuleType) -> Callable[..., str]:
+    """Run npm among the page sources with their development dependencies there; returns what it said."""
+    npm, environment = build_hook.npm_command()
+    sources = ROOT / "signaling/pages"
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*npm, *arguments], cwd=sources, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    if not (sources / "node_modules/axe-core").is_dir() or not (sources / "node_modules/typescript").is_dir():
+        run("ci", "--no-audit", "--no-fund")
+    return run
 
 
 @pytest.fixture(scope="session")

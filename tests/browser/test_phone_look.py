@@ -20,8 +20,8 @@ HOLD_MICROPHONE = "navigator.mediaDevices.getUserMedia = () => new Promise(() =>
 
 
 @pytest.fixture(scope="session")
-def axe_source(built_pages: Path) -> str:
-    """axe-core from the pages' own development dependencies (`npm ci` there brings it)."""
+def axe_source(run_npm: Callable[..., str], built_pages: Path) -> str:
+    """axe-core, from the pages' development dependencies."""
     return (built_pages.parent / "pages/node_modules/axe-core/axe.min.js").read_text()
 
 
