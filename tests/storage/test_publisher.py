@@ -85,7 +85,7 @@ async def test_a_redis_that_ends_in_the_middle_loses_and_doubles_nothing(
     async with Publisher(redis_server.url) as publisher:
         for envelope in first:
             publisher.emit(envelope)
-        await asyncio.sleep(0)  # let the relay begin: the end shall come while a batch is under way
+        await eventually(lambda: publisher.depth < len(first))
         getattr(redis_server, end)()
         for envelope in middle:
             publisher.emit(envelope)

@@ -323,7 +323,7 @@ async def test_redis_killed_in_the_middle_loses_and_doubles_nothing(
         for number, envelope in enumerate(events):
             publisher.emit(envelope)
             if number == 300:
-                await asyncio.sleep(0)
+                await eventually(lambda: publisher.depth < 300)
                 redis_server.kill()
                 redis_server.start()
         assert await publisher.drain(10) == 0
