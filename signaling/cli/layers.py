@@ -143,15 +143,24 @@ def _worded(detail: dict[str, Any], merged: dict[str, Any], sources: Mapping[tup
 
 
 def _siblings(loc: tuple[str, ...]) -> list[str]:
+    """The settings that could have been meant beside the last name of `loc`; numbers are places in a list."""
     model: type[BaseModel] = Settings
     for part in loc[:-1]:
+        if part.isdecimal():
+            continue
         field = model.model_fields.get(part)
-        annotations = [] if field is None else [field.annotation, *get_args(field.annotation)]
-        below = next((a for a in annotations if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        below = None if field is None else _section_in(field.annotation)
         if below is None:
             return []
         model = below
     return list(model.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a type is, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _section_in(inner))), None)
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -59,7 +59,8 @@ async def read_json(request: web.Request, type: type[T]) -> T:
         return msgspec.json.decode(body, type=type)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        pointer = path.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/")
+        # msgspec says "[...]" for "some value of this object": RFC 6901 can only name the object.
+        pointer = path.rstrip("`").replace("[...]", "").replace("[", "/").replace("]", "").replace(".", "/")
         raise InvalidBody(
             "The body has a wrong part.", errors=[FieldError(pointer=pointer, detail=message)]
         ) from None

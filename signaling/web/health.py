@@ -25,8 +25,12 @@ async def readyz(visit: Visit) -> web.Response:
     return json_answer(report, status=200 if readiness.ready else 503, headers=headers)
 
 
-async def document(visit: Visit) -> web.Response:
-    return web.Response(body=visit.doors.documents[visit.request.path], content_type="application/json")
+async def openapi(visit: Visit) -> web.Response:
+    return web.Response(body=visit.doors.documents["/openapi.json"], content_type="application/json")
+
+
+async def asyncapi(visit: Visit) -> web.Response:
+    return web.Response(body=visit.doors.documents["/asyncapi.json"], content_type="application/json")
 
 
 ROUTES = (
@@ -54,7 +58,7 @@ ROUTES = (
     Route(
         method="GET",
         path="/openapi.json",
-        handler=document,
+        handler=openapi,
         access=_OPEN,
         summary="This document",
         tag="operations",
@@ -63,7 +67,7 @@ ROUTES = (
     Route(
         method="GET",
         path="/asyncapi.json",
-        handler=document,
+        handler=asyncapi,
         access=_OPEN,
         summary="The events on Redis and on the live feed",
         tag="operations",
