@@ -40,7 +40,8 @@ ABNORMAL_CLOSURE = 1006
 class SimulatedSession:
     """What the server knows of one connection.
 
-    For tests: `client_events`, `received_audio_ms`, `append_count`, `items`, `sent`, `close_code` and `client_event()`.
+    For tests: `client_events`, `received_audio_ms`, `append_count`, `items`, `sent`,
+    `close_code` and `client_event()`.
     """
 
     def __init__(

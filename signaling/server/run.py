@@ -56,6 +56,7 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int
 
 async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
     agents, tools = _load(settings)
+    endpoint = _endpoint(settings)
     if settings.redis_url is None or settings.database_url is None:
         missing = "REDIS_URL" if settings.redis_url is None else "DATABASE_URL"
         raise CannotStart(
@@ -80,7 +81,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             services=CallServices(
                 node=settings.server.node,
                 tenant=settings.tenant,
-                endpoint=_endpoint(settings),
+                endpoint=endpoint,
                 default_model=settings.realtime.model,
                 peer_config=_peer_config(settings),
                 emit=emit,

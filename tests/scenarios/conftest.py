@@ -13,6 +13,8 @@ from tests.scenarios.house import House, open_house
 
 
 @pytest.fixture
-def house(redis_url: str, database_url: str, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[House]]:
+def house(
+    redis_url: str, database_url: str, tmp_path: Path
+) -> Callable[..., AbstractAsyncContextManager[House]]:
     """`async with house(mind=…) as running:` a whole Cordboard of the test's own."""
     return partial(open_house, redis_url=redis_url, database_url=database_url, folder=tmp_path)

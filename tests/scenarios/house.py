@@ -153,6 +153,7 @@ async def open_house(
     mind: Script | None = None,
     settings: Mapping[str, str] | None = None,
     worker: bool = True,
+    redis_is_up: bool = True,
 ) -> AsyncIterator[House]:
     """Everything running; everything stopped afterwards, cleanly. `mind=None`: the simulator that speaks."""
     port = free_port()
@@ -186,7 +187,8 @@ async def open_house(
         subscribed = asyncio.Event()
         following = asyncio.create_task(house.events.follow(redis_url, subscribed))
         stack.callback(following.cancel)
-        await subscribed.wait()
+        if redis_is_up:
+            await subscribed.wait()
         stack.push_async_callback(_stop, house)
         if worker:
             await house.start("worker", folder=folder)

@@ -17,7 +17,7 @@ async def rows_of(database_url: str, query: str, *values: object, count: int) ->
     connection = await asyncpg.connect(database_url)
     try:
         async with asyncio.timeout(10):
-            while len(rows := await connection.fetch(query, *values)) < count:
+            while len(rows := await connection.fetch(query, *values)) < count:  # noqa: ASYNC110
                 # Another process writes and tells nobody but Redis: asking again is all there is.
                 await asyncio.sleep(0.02)
         return list(rows)
@@ -30,9 +30,7 @@ async def test_a_call_is_answered_heard_and_on_record(house) -> None:  # type: i
         hears=["I need an appointment, my name is Ann Lee"],
         says=[
             GREETING,
-            FunctionCall(
-                "schedule_appointment", {"name": "Ann Lee", "date": "2031-11-26", "time": "15:00"}
-            ),
+            FunctionCall("schedule_appointment", {"name": "Ann Lee", "date": "2031-11-26", "time": "15:00"}),
             Reply(text="You are booked for Wednesday at three.", audio_ms=900),
         ],
     )
