@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import av
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCSessionDescription
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.rtp import RtpPacket
@@ -32,6 +32,7 @@ from media.format import (
 from media.pacer import Due
 from media.rtc.addresses import bind_to, local_addresses
 from media.rtc.codecs import decoder_for
+from media.rtc.connection import Connection
 from media.rtc.ticker import ticker
 from media.sdp import CLOCK_RATES, Codec
 from media.telephone_event import DIGITS
@@ -95,7 +96,7 @@ class Caller:
         self._lose = lose
         self._connected = asyncio.Event()
         self._waiting: deque[_Speech | _Key | asyncio.Event] = deque()
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = Connection([])
         self._transceiver = self._connection.addTransceiver("audio", direction="sendrecv")
         self._dtls: Any = self._transceiver.receiver.transport
         self._codec = Codec(name=codecs[0], payload_type=0, clock_rate=CLOCK_RATES[codecs[0]])
@@ -189,10 +190,7 @@ class Caller:
         """Hangs up. Idempotent; leaves no task, socket or thread."""
         ticker().leave(self)
         self._release_waiters()
-        pump = self._dtls._task
         await self._connection.close()
-        if pump is not None:
-            await asyncio.wait([pump])
         self.closed.set()
 
     # For the ticker

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCIceServer, RTCSessionDescription
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
 from media import rtp
@@ -22,6 +22,7 @@ from media.presence import Change, Notice, PresenceWatch
 from media.rtc.addresses import bind_to, local_addresses
 from media.rtc.channel import SecureChannel
 from media.rtc.codecs import decoder_for, encoder_for
+from media.rtc.connection import Connection
 from media.rtc.inbound import Inbound
 from media.rtc.outbound import Outbound
 from media.rtc.reporting import Reporting
@@ -146,14 +147,11 @@ class Peer:
             observer.audio_received,
             self._pressed,
         )
-        self._connection = RTCPeerConnection(
-            RTCConfiguration(
-                # An empty list: None would mean a public STUN server and a wait for it.
-                iceServers=[
-                    RTCIceServer(urls=s.url, username=s.username, credential=s.credential)
-                    for s in config.ice_servers
-                ]
-            )
+        self._connection = Connection(
+            [
+                RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
+                for server in config.ice_servers
+            ]
         )
         transceiver = self._connection.addTransceiver("audio", direction="sendrecv")
         # These two start aiortc's own media when DTLS is up; ours starts instead.
@@ -373,10 +371,7 @@ class Peer:
         ticker().leave(self)
         if self._ice_timer is not None:
             self._ice_timer.cancel()
-        pump = self._dtls._task
         await self._connection.close()
-        if pump is not None:
-            await asyncio.wait([pump])
         self._inbound.close()
         self._outbound.close()
 
