@@ -127,10 +127,10 @@ class PlayoutLedger:
 
     def settle(self, now: float) -> tuple[PartKey, ...]:
         """Forgets, in play order, the finished parts that have been wholly heard by `now`, and names them."""
-        self._land(now)
         settled: list[PartKey] = []
         for part, entry in list(self._entries.items()):
-            if not entry.complete or self._heard(entry, now) < entry.received:
+            # Asked every 20 ms: the sum over packets is made only when all have left.
+            if not entry.complete or entry.sent < entry.received or self._heard(entry, now) < entry.received:
                 break
             del self._entries[part]
             self._remember(part, samples_to_ms(entry.received))
