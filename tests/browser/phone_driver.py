@@ -66,6 +66,13 @@ async () => {
   return reader.result.slice(reader.result.indexOf(",") + 1);
 }
 """
+_READ = """
+(lines) => lines.map((line) => {
+  const text = line.querySelector(".line-text").cloneNode(true);
+  for (const unheard of text.querySelectorAll("del, .for-readers")) unheard.remove();
+  return [line.querySelector(".line-speaker").firstChild.textContent, text.textContent.trim()];
+})
+"""
 
 
 @dataclass(kw_only=True)
@@ -110,15 +117,9 @@ class PhonePage:
         return np.frombuffer(base64.b64decode(await self.page.evaluate(_TAKE)), dtype=np.int16)
 
     async def transcript(self) -> list[tuple[str, str]]:
-        """(speaker as shown, text as shown) of every final line, in order."""
-        lines = self.page.locator('.line[aria-hidden="false"], .line:not([aria-hidden])')
-        return [
-            (
-                (await line.locator(".line-speaker").inner_text()).split("\n")[0],
-                await line.locator(".line-text").inner_text(),
-            )
-            for line in await lines.all()
-        ]
+        """(speaker as shown, what of the words was heard) of every final line, in order."""
+        lines: list[list[str]] = await self.page.locator(".line:not(.line-partial)").evaluate_all(_READ)
+        return [(speaker, heard) for speaker, heard in lines]
 
 
 @asynccontextmanager

@@ -63,6 +63,7 @@ async def test_what_was_not_heard_is_struck_after_what_was(
 
         await expect(phone.page.locator(".line del")).to_have_text("or at three.")
         await expect(phone.page.locator(".line-tag")).to_have_text("interrupted")
+        assert await phone.transcript() == [("Agent", "At ten,")]
         text = await phone.page.locator(".line-text").text_content()
         assert text == "At ten,  not heard: or at three."  # a screen reader hears where it was cut
 
