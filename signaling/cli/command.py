@@ -47,6 +47,8 @@ def run(arguments: Sequence[str]) -> int:
     except Failure as failure:
         print(failure, file=sys.stderr)  # noqa: T201 - the terminal is this module's business
         return failure.code
+    except ExceptionGroup as group:
+        return _first_failure(group)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -54,12 +56,27 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as mistake:
-        if os.environ.get(TRACEBACK):
-            raise
-        what = f"{type(mistake).__name__}: {mistake}"
-        print(  # noqa: T201 - the same
-            f"cordboard: this should not have happened: {what} — set {TRACEBACK}=1 to see where",
-            file=sys.stderr,
-        )
-        return ExitCode.BROKEN
+        return _broken(mistake)
     return ExitCode.OK
+
+
+def _first_failure(group: ExceptionGroup[Exception]) -> int:
+    """Tasks of one group fail together; the first Failure among them is the cause that can be mended."""
+    failures = group.subgroup(Failure)
+    found: BaseException | None = failures
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if not isinstance(found, Failure):
+        return _broken(group)
+    print(found, file=sys.stderr)  # noqa: T201 - the terminal is this module's business
+    return found.code
+
+
+def _broken(mistake: Exception) -> int:
+    if os.environ.get(TRACEBACK):
+        raise mistake
+    what = f"{type(mistake).__name__}: {mistake}"
+    print(  # noqa: T201 - the same
+        f"cordboard: this should not have happened: {what} — set {TRACEBACK}=1 to see where", file=sys.stderr
+    )
+    return ExitCode.BROKEN

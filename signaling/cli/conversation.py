@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from media.rtc.caller import Caller
+from media.rtc.caller import Caller, CallFailed
 from signaling.cli.api import Api, PlacedCall
 from signaling.cli.failure import ExitCode, Failure
 from signaling.cli.speech_files import write_recording
@@ -46,9 +46,9 @@ async def hold_conversation(
         try:
             try:
                 await caller.connect(post)
-            except (TimeoutError, ConnectionError) as error:
+            except CallFailed as error:
                 raise Failure(
-                    f"no audio path to the server ({error or type(error).__name__})",
+                    f"no audio path to the server: {error}",
                     remedy="UDP may be blocked, or server.public_ip wrong",
                     code=ExitCode.UNREACHABLE,
                 ) from None

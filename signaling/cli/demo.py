@@ -57,6 +57,7 @@ class Demo:
         self._secret = secrets.token_hex(32)
         self._stop = asyncio.Event()
         self._server: Process | None = None
+        self._model_url = settings.realtime.url
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -116,7 +117,7 @@ class Demo:
         if self._simulated:
             typer.echo("loading the simulator's ears and voice …")
             port = free_port()
-            variables["CORDBOARD_REALTIME__URL"] = f"ws://127.0.0.1:{port}/v1"
+            variables["CORDBOARD_REALTIME__URL"] = self._model_url = f"ws://127.0.0.1:{port}/v1"
             variables["CORDBOARD_REALTIME__API_KEY"] = "simulator"
             arguments = ["simulate", "--port", str(port)]
             parts.append(Process("simulator", arguments, variables, log=logs / "simulator.log"))
@@ -187,6 +188,8 @@ class Demo:
             "CORDBOARD_TOKEN": TokenSigner(self._secret).sign(admin),
             "CORDBOARD_AUTH__SECRET": self._secret,
         }
+        if self._simulated:
+            values["CORDBOARD_REALTIME__URL"] = self._model_url
         text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
         path = Path(DEMO_ENV_FILE)
         fresh = path.with_name("env.new")
