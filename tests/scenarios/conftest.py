@@ -18,3 +18,11 @@ def house(
 ) -> Callable[..., AbstractAsyncContextManager[House]]:
     """`async with house(mind=…) as running:` a whole Cordboard of the test's own."""
     return partial(open_house, redis_url=redis_url, database_url=database_url, folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def built_pages() -> Path:
+    """The folder of built pages; `make test` builds them."""
+    pages = Path(__file__).parents[2] / "signaling" / "static"
+    assert (pages / "phone.html").is_file(), "the pages are not built: make pages"
+    return pages
