@@ -16,6 +16,7 @@ import msgspec
 import redis.asyncio
 import redis.exceptions
 
+from storage.bus.persistence import persistence_findings
 from storage.channels import FIELD, GROUP, PARTITIONS, STREAMS, acks_channel, stream_name
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Intake:
     def __init__(self, redis_url: str, consumer: str, *, claim_idle_ms: int = CLAIM_IDLE_MS) -> None:
         self._consumer = consumer
         self._claim_idle_ms = claim_idle_ms
+        self._looked_at_settings = False
         self._client: redis.asyncio.Redis = redis.asyncio.from_url(
             redis_url,
             retry=None,
@@ -60,8 +62,12 @@ class Intake:
         )
 
     async def connect(self) -> None:
-        """See that Redis answers, and that the group exists on every stream."""
+        """See that Redis answers, how it keeps its data, and that the group exists on every stream."""
         await self._client.ping()
+        if not self._looked_at_settings:
+            for finding in await persistence_findings(self._client):
+                log.warning("worker.redis_settings %s", finding)
+            self._looked_at_settings = True
         await self._make_groups()
 
     async def _make_groups(self) -> None:

@@ -94,17 +94,22 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
             return [str(readable[0].envelope.id)]
         middle = len(readable) // 2
         return [*await _store(pool, readable[:middle]), *await _store(pool, readable[middle:])]
-    for envelope, reason in batch.misfits:
-        log.error("worker.misfit call_id=%s seq=%s reason=%s", envelope.call_id, envelope.seq, reason)
+    for envelope, _ in batch.misfits:
+        log.error(
+            "worker.misfit call_id=%s seq=%s type=%s: in events, but in no other table; see dead_letters",
+            envelope.call_id,
+            envelope.seq,
+            envelope.type,
+        )
     return [str(item.envelope.id) for item in readable]
 
 
 async def _put_aside(pool: Pool, entry: Entry, reason: str) -> None:
+    # The reason may quote what was said on the phone: it goes into the table, not into the log.
     log.error(
-        "worker.dead_letter stream=%s entry=%s reason=%s: kept in the table dead_letters",
+        "worker.dead_letter stream=%s entry=%s: kept with the reason in the table dead_letters",
         entry.stream,
         entry.entry_id,
-        reason,
     )
     async with pool.acquire() as connection:
         await save_dead_letter(
