@@ -187,7 +187,6 @@ class ResponseSequencer:
         request = self._next_wish(now)
         if request is not None:
             self._wanted.remove(request)
-            self._unseen -= request.answers
             self.requested, self._requested_at = request, now
             self._sendings, self._covered = 1, False
         return request
@@ -232,6 +231,7 @@ class ResponseSequencer:
     def _settle(self) -> None:
         if self.requested is not None:
             self._settled.append(self.requested.request_id)
+            self._unseen -= self.requested.answers  # though the server may never have said that it added them
         self.requested = None
 
     def _cover(self) -> None:
