@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from realtime.simulator.conversation import Conversation, Item
 from realtime.simulator.faults import TRANSCRIPTION_FAULTS, Faults
-from realtime.simulator.identifiers import new_id
+from realtime.simulator.identifiers import new_id, padding
 from realtime.simulator.input_audio import InputAudio, Recording
 from realtime.simulator.persona import Persona
 from realtime.simulator.refusal import Refusal
@@ -243,7 +243,9 @@ class Listening:
             return
         item.transcript = item.text
         if item.text:
-            self._host.send({"type": f"{kind}.delta", **at, "delta": item.text})
+            self._host.send(
+                {"type": f"{kind}.delta", **at, "delta": item.text, "obfuscation": padding(item.text)}
+            )
         audio_tokens = -(-recording.duration_ms // 100)
         text_tokens = -(-len(item.text) // 4)
         usage = {

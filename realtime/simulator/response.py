@@ -21,7 +21,7 @@ import msgspec
 
 from realtime.simulator.conversation import Conversation, Item
 from realtime.simulator.faults import RESPONSE_FAULTS, Faults
-from realtime.simulator.identifiers import new_id
+from realtime.simulator.identifiers import new_id, padding
 from realtime.simulator.persona import Chunk, Persona, Prompt
 from realtime.simulator.script import Failure, FunctionCall, OutputItem, Reply, Silence
 from realtime.simulator.usage import ASSISTANT_AUDIO_MS_PER_TOKEN, Piece, text_tokens, usage
@@ -229,7 +229,7 @@ class Response:
         self._text_out += text_tokens(piece)
         event: dict[str, Any] = {"type": event_type, **self._at(item), "content_index": 0, "delta": piece}
         if event_type == "response.output_audio_transcript.delta":
-            event["obfuscation"] = "x" * (16 - len(piece) % 16)  # the service pads them so; no type says it
+            event["obfuscation"] = padding(piece)
         self._host.send(event)
 
     def _at(self, item: Item) -> dict[str, Any]:

@@ -31,8 +31,8 @@ from realtime.simulator.response import Response
 from realtime.simulator.session_config import SAMPLE_RATES, SessionConfig
 from realtime.simulator.usage import Piece, text_tokens
 
+# Events whose departure times are kept, for tests of reaction times.
 KEPT_SENT = 2000
-
 # RFC 6455, 7.4.1: what a socket that ended without a close frame counts as.
 ABNORMAL_CLOSURE = 1006
 

@@ -110,7 +110,7 @@ def done(output: Any, arguments: Mapping[str, Any], task: Task) -> str:
         return f"{for_the_caller(output)} {ANYTHING_ELSE}"
     what = described(task, values)
     if what.startswith("an appointment"):
-        return f"You are booked: {what}. {ANYTHING_ELSE}"
+        return f"I have booked {what}. {ANYTHING_ELSE}"
     return f"That is done: {what}. {ANYTHING_ELSE}" if what else f"That is done. {ANYTHING_ELSE}"
 
 

@@ -34,9 +34,16 @@ _SPELLINGS = (
     (re.compile(r"\bto-day\b"), "today"),
     (re.compile(r"\bgood[- ]bye?\b"), "goodbye"),
     (re.compile(r"\bo'? ?clock\b"), "oclock"),
-    (re.compile(r"\bhalf-past\b"), "half past"),
+    # Times as the small speech model mishears them: "have passed to", "half pass three", "forpm".
+    (re.compile(r"\b(?:half|have)[- ]pass?(?:ed|t)?,? (?:to|too|two|you)\b"), "half past two"),
+    (
+        re.compile(r"\b(?:half|have)[- ]pass?(?:ed|t)?\b(?= (?:\d|[a-z]+(?:[.,!?]|$| please| in| on)))"),
+        "half past",
+    ),
+    (re.compile(r"\bquarter[- ]pass(?:ed|t)?\b"), "quarter past"),
+    (re.compile(r"\bf(?:or|our|4) ?p\.? ?m\b"), "four pm"),
     (re.compile(r"\bcheck[- ]up\b"), "checkup"),
-    (re.compile(r"\bquarter-(past|to)\b"), r"quarter \1"),
+    (re.compile(r"\bquarter-to\b"), "quarter to"),
 )
 _MERIDIEM = re.compile(r"(\b\d{1,2}(?:[: .]\d{2})?) ?([ap])\.? ?m\b\.*")
 
