@@ -84,6 +84,7 @@ class Demo:
         from storage.embedded.servers import EmbeddedServers
 
         began = time.monotonic()
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
         typer.echo("starting Redis and Postgres …")
         try:
             async with AsyncExitStack() as stack:

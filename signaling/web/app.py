@@ -68,6 +68,8 @@ def make_app(
     app = web.Application(middlewares=[problems], client_max_size=BODY_CAP)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.serve(doors))
+        if route.method == "GET":  # RFC 9110 §9.1: GET and HEAD are what every server supports
+            app.router.add_route("HEAD", route.path, route.serve(doors))
     https = (settings.server.public_url or "").startswith("https://")
     app.on_response_prepare.append(SecurityHeaders(https=https))
 

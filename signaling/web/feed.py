@@ -18,6 +18,9 @@ from storage.envelope import Envelope
 BACKLOG = 256
 """Messages. About five seconds of twenty busy calls; a client further behind than that needs a new start."""
 
+MOST_CALLS = 10_000
+"""Running calls whose last seq is remembered. Other nodes' ends may be missed; the longest known goes first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overflow:
@@ -119,3 +122,5 @@ class Feed:
             self._last_seq.pop(envelope.call_id, None)
         else:
             self._last_seq[envelope.call_id] = envelope.seq
+            if len(self._last_seq) > MOST_CALLS:
+                self._last_seq.pop(next(iter(self._last_seq)))

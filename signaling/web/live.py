@@ -123,7 +123,6 @@ async def _start(visit: Visit, topics: Topics, since: int | None) -> tuple[list[
     ]:
         for call_id in missing:
             await _look_up(visit, call_id, past)
-    subscription = visit.doors.feed.subscribe(topics)
     single = topics.single_call
     replay: list[Envelope] = []
     if since is not None and single is not None:
@@ -131,7 +130,7 @@ async def _start(visit: Visit, topics: Topics, since: int | None) -> tuple[list[
         known = past.events.get(single, []) if live is None else live
         replay = [event for event in known if event.seq is not None and event.seq > since]
     messages = [_snapshot(visit, topics, past), *(encode(envelope).decode() for envelope in replay)]
-    return messages, subscription
+    return messages, visit.doors.feed.subscribe(topics)
 
 
 async def _look_up(visit: Visit, call_id: str, past: _Past) -> None:

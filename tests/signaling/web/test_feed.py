@@ -78,3 +78,13 @@ async def test_publishing_without_listeners_encodes_nothing_and_remembers_where_
 
     call.tell(ended())
     assert feed.last_seq([call.id]) == {call.id: -1}
+
+
+def test_calls_whose_end_was_never_heard_are_forgotten_in_the_end(monkeypatch):
+    monkeypatch.setattr("signaling.web.feed.MOST_CALLS", 2)
+    feed = Feed()
+    calls = [ToldCall(feed) for _ in range(3)]
+    for call in calls:
+        call.tell(started())
+
+    assert list(feed.last_seq([call.id for call in calls]).values()) == [-1, 0, 0]

@@ -36,6 +36,14 @@ async def connected(listener):
         writer.close()
 
 
+async def closed(reader):
+    """Waits for the end; an abrupt one is as good as a polite one, another byte is neither."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
 @pytest.fixture
 async def listener():
     async with Listener(
@@ -49,15 +57,13 @@ async def test_a_connection_whose_headers_do_not_come_is_closed(listener, sent):
     async with connected(listener) as (reader, writer), asyncio.timeout(5):
         writer.write(sent)
 
-        with pytest.raises(ConnectionError):
-            assert await reader.read() == b""
-            raise ConnectionError  # closed without a word is as good
+        assert await closed(reader)
 
 
 async def test_headers_that_drip_in_do_not_push_the_deadline(listener):
     async with connected(listener) as (reader, writer), asyncio.timeout(5):
         writer.write(b"GET / HTTP/1.1\r\n")
-        reading = asyncio.create_task(reader.read())
+        reading = asyncio.create_task(closed(reader))
         dripped = 0
         while not reading.done():
             writer.write(b"X: y\r\n")
@@ -65,7 +71,7 @@ async def test_headers_that_drip_in_do_not_push_the_deadline(listener):
             await asyncio.wait([reading], timeout=0.05)
 
         assert dripped > 2
-        assert reading.exception() is not None or reading.result() == b""
+        assert reading.result()
 
 
 async def test_a_second_request_on_the_same_connection_has_the_same_deadline(listener):
@@ -75,9 +81,7 @@ async def test_a_second_request_on_the_same_connection_has_the_same_deadline(lis
 
         writer.write(b"GET / HTTP/1.1\r\n")
 
-        with pytest.raises(ConnectionError):
-            assert await reader.read() == b""
-            raise ConnectionError
+        assert await closed(reader)
 
 
 async def test_an_idle_connection_is_kept_for_the_next_request(listener):
@@ -109,11 +113,11 @@ async def test_three_hundred_silent_connections_do_not_keep_a_good_request_waiti
     async with ClientSession() as http, asyncio.timeout(5):
         async with http.get(f"http://127.0.0.1:{listener.port}/") as response:
             assert await response.text() == "hello"
-        ends = await asyncio.gather(*(reader.read() for reader, _ in silent), return_exceptions=True)
+        ends = await asyncio.gather(*(closed(reader) for reader, _ in silent))
 
     for _, writer in silent:
         writer.close()
-    assert all(isinstance(end, ConnectionError) or end == b"" for end in ends)
+    assert all(ends)
 
 
 async def test_a_busy_port_is_one_sentence_with_the_remedy(listener):

@@ -86,6 +86,13 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems_too(house):
     assert "POST" in wrong.headers["Allow"]
 
 
+async def test_a_load_balancer_may_ask_with_head(house):
+    response = await house.client.head("/readyz")
+
+    assert response.status == 200
+    assert await response.read() == b""
+
+
 async def test_health_needs_nothing(house):
     response = await house.client.get("/healthz")
 
