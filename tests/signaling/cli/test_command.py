@@ -249,6 +249,26 @@ def test_a_demo_on_a_busy_port_is_one_line_and_starts_nothing(cordboard, tmp_pat
     assert not (tmp_path / ".cordboard").exists()
 
 
+def test_serving_on_a_busy_port_is_one_line(cordboard, redis_url, database_url):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+
+        result = cordboard(
+            "serve",
+            "--port",
+            port,
+            REDIS_URL=redis_url,
+            DATABASE_URL=database_url,
+            CORDBOARD_REALTIME__URL="ws://127.0.0.1:9/v1",
+            CORDBOARD_AGENTS__PATH=str(ROOT / "deploy" / "agents"),
+            CORDBOARD_AUTH__SECRET=SECRET,
+        )
+
+    line = failed_in_one_line(result, 5)
+    assert port in line
+    assert "CORDBOARD_HTTP_PORT" in line
+
+
 # events tail against a real Redis
 
 
