@@ -1,7 +1,8 @@
 """The agent's side of the audio: queued PCM out as RTP, a frame each 20 ms, next to nothing while silent.
 
-After speech two frames of silence let the listener's decoder end it cleanly; then a comfort packet every 400 ms
-keeps the path and the browser's statistics alive. Timestamps follow the clock all the time, sequence numbers the
+After speech two frames of silence let the listener's decoder end it cleanly. A comfort packet right behind them
+tells it that the pause is meant (Chromium otherwise conceals 400 ms of "loss"), and one every 400 ms keeps the
+path and the statistics alive. Timestamps follow the clock all the time, sequence numbers the
 packets, and the marker is set where speech begins again (RFC 3551 section 4.1): silence is not loss.
 """
 
@@ -60,7 +61,7 @@ class Outbound:
         self._playing: PartKey | None = None
         self._silence_left = FIRST_FRAMES
         self._talking = False
-        self._last_sent_at = 0.0
+        self._comfort_at = 0.0
         # RFC 3550 section 5.1: random beginnings. The sequence starts in the lower half, because a wrap in the
         # first seconds can desynchronise SRTP (RFC 3711 section 3.3.1).
         self._sequence = random.getrandbits(15)
@@ -121,22 +122,23 @@ class Outbound:
         if queued is not None:
             begins, self._talking = not self._talking, True
             self._silence_left = TRAILING_FRAMES
-            self._send(self._encoder.encode(queued.pcm), begins, now)
+            self._send(self._encoder.encode(queued.pcm), begins)
             self._ledger.sent(queued.part, queued.samples, now)
             if queued.part != self._playing:
                 self._playing = queued.part
                 self._started(queued.part, now)
         elif self._silence_left:
             self._silence_left -= 1
-            self._send(self._encoder.encode(SILENT_FRAME), False, now)
+            self._send(self._encoder.encode(SILENT_FRAME), False)
+            self._comfort_at = now
         else:
             self._talking = False
-            if now - self._last_sent_at >= self._comfort_interval_s:
-                self._send(self._encoder.comfort, False, now)
+            if now >= self._comfort_at:
+                self._comfort_at = now + self._comfort_interval_s
+                self._send(self._encoder.comfort, False)
 
-    def _send(self, payload: bytes, marker: bool, now: float) -> None:
+    def _send(self, payload: bytes, marker: bool) -> None:
         packet = rtp.build(self._payload_type, marker, self._sequence, self.timestamp, self.ssrc, payload)
-        self._last_sent_at = now
         self._sequence = (self._sequence + 1) & 0xFFFF
         if self._way.send(packet):
             self.packets += 1
