@@ -211,7 +211,10 @@ def test_an_item_heard_before_the_one_that_was_cut_is_on_record_as_heard() -> No
 
     assert story.truncated() == [(second.item_id, 960)]
     finals = [each for each in story.all(TranscriptFinal) if each.speaker == "agent"]
-    assert [(each.heard_text == each.text, each.interrupted) for each in finals] == [(True, False), (False, True)]
+    assert [(each.heard_text == each.text, each.interrupted) for each in finals] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_an_item_whose_audio_came_too_late_to_be_played_is_forgotten_by_the_model() -> None:

@@ -442,7 +442,9 @@ def test_a_response_that_was_filtered_into_silence_counts_as_failed() -> None:
     story = Story().connect()
     story.caller_says("Hello.")
     response = story.respond()
-    story.response_ends(response, "incomplete", status_details={"type": "incomplete", "reason": "content_filter"})
+    story.response_ends(
+        response, "incomplete", status_details={"type": "incomplete", "reason": "content_filter"}
+    )
     story.pass_time(RETRY_AFTER_S + 0.1)
 
     assert [note.detail for note in story.notes] == ["response_incomplete"]

@@ -133,7 +133,9 @@ def test_a_tool_that_does_not_exist_is_refused_in_words_for_the_model() -> None:
     assert len(story.sent_of("response.create")) == 1
 
 
-@pytest.mark.parametrize("arguments", ["{", "[]", "3", '"x"', "null", "{} {}", '{"a": "\\ud800"}', "[" * 5000])
+@pytest.mark.parametrize(
+    "arguments", ["{", "[]", "3", '"x"', "null", "{} {}", '{"a": "\\ud800"}', "[" * 5000]
+)
 def test_arguments_that_are_not_an_object_are_refused(arguments: str) -> None:
     story = asked()
     story.agent_calls("look_up", arguments=arguments)

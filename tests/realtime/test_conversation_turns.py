@@ -194,7 +194,10 @@ def test_the_callers_words_are_shown_while_they_are_transcribed() -> None:
     story.server(delta, item_id=item_id, content_index=0, delta="morning.")
 
     partials = story.all(TranscriptPartial)
-    assert [(each.speaker, each.text) for each in partials] == [("caller", "Good "), ("caller", "Good morning.")]
+    assert [(each.speaker, each.text) for each in partials] == [
+        ("caller", "Good "),
+        ("caller", "Good morning."),
+    ]
 
 
 def test_an_answer_that_was_heard_before_its_response_was_done_is_on_record_at_once() -> None:

@@ -324,7 +324,9 @@ class Server(RuleBasedStateMachine):
         self.outstanding: str | None = None  # a request without an answer
         self.sent_at = 0.0
         self.fulfils: dict[str, set[str]] = {}  # request → the wishes that it was sent for
-        self.open: dict[str, tuple[str, frozenset[str]]] = {}  # wishes not yet fulfilled: (kind, items to see)
+        self.open: dict[
+            str, tuple[str, frozenset[str]]
+        ] = {}  # wishes not yet fulfilled: (kind, items to see)
         self.unacknowledged: list[str] = []
         self.speaking = False
         self.stopped = False
@@ -437,7 +439,11 @@ class Server(RuleBasedStateMachine):
         if self.arriving and self.now + seconds >= self.sent_at + CREATED_TIMEOUT_S:
             self.a_request_arrives()  # the network is slow, but not that slow
         self.now += seconds
-        if self.outstanding is not None and not self.arriving and self.now >= self.sent_at + CREATED_TIMEOUT_S:
+        if (
+            self.outstanding is not None
+            and not self.arriving
+            and self.now >= self.sent_at + CREATED_TIMEOUT_S
+        ):
             self.outstanding = None  # it was lost, and we know by now
         self.ask()
 
