@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fractions
+import html
 import json
 import secrets
 import uuid
@@ -205,7 +206,12 @@ class PhoneServer:
         return await asyncio.wait_for(self._waiting.get(), timeout_s)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(self._pages / "phone.html")
+        """As the demo serves it: where strangers may call, the page brings the list of agents along."""
+        page = (self._pages / "phone.html").read_text(encoding="utf-8")
+        if self.agents is not None and self.token is None:
+            agents = html.escape(json.dumps({"items": self.agents}))
+            page = page.replace("</head>", f'<meta name="cordboard-agents" content="{agents}"></head>', 1)
+        return web.Response(text=page, content_type="text/html")
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(self._pages / Path(request.match_info["file"]).name)
