@@ -98,8 +98,12 @@ class Item:
         self.audio.clear()
 
 
+# Items that keep their sound: a long call would otherwise hold all of it, 3 MB a minute of speech.
+SOUNDING_ITEMS = 20
+
+
 class Conversation:
-    """The default conversation of a session."""
+    """The default conversation of a session.  Only the newest SOUNDING_ITEMS keep their audio."""
 
     def __init__(self) -> None:
         self._items: list[Item] = []
@@ -127,6 +131,8 @@ class Conversation:
     def append(self, item: Item) -> None:
         """Put an item at the end."""
         self._items.append(item)
+        if len(self._items) > SOUNDING_ITEMS:
+            self._items[-SOUNDING_ITEMS - 1].release_audio()
 
     def insert(self, item: Item, previous_item_id: str | None) -> None:
         """Put a client's item behind `previous_item_id` (None: at the end, "root": at the start)."""

@@ -226,6 +226,7 @@ class Listening:
         fault = self._host.faults.take(TRANSCRIPTION_FAULTS) if transcribes else None
         item.text = "" if silent else await self._host.persona.hear(recording)
         words.set_result(item.text)
+        del self._understood[item.id]
         if not transcribes:
             return
         late_ms = fault.delay_ms if fault is not None and fault.kind == "transcription_late" else 0

@@ -54,7 +54,7 @@ class Host(Protocol):
 
 
 class Response:
-    """One response.  Start `run()` as a task once; end it early with `cancel()`."""
+    """One response: `begin()`, then `run()` as a task once; `cancel()` ends it early."""
 
     def __init__(self, host: Host, params: dict[str, Any]) -> None:
         self.id = new_id("resp")
@@ -71,10 +71,13 @@ class Response:
 
     # -- the run ----------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """From created to done."""
+    def begin(self) -> None:
+        """Announce it, at once: what is cancelled before it runs has been created too."""
         self._host.send({"type": "response.created", "response": self._wire("in_progress")})
         self._context = self._host.context(self.params)
+
+    async def run(self) -> None:
+        """From there to `response.done`."""
         prompt = await self._host.prompt(self.params)
         fault = self._host.faults.take(RESPONSE_FAULTS - {"never_answer"})
         if fault is not None and fault.kind == "rate_limit_failure":

@@ -21,7 +21,7 @@ from realtime.simulator.control import control_faults
 from realtime.simulator.faults import CONNECT_FAULTS, Faults
 from realtime.simulator.identifiers import new_id
 from realtime.simulator.persona import Persona
-from realtime.simulator.script import Script
+from realtime.simulator.script import Pace, Script
 from realtime.simulator.scripted import Scripted
 from realtime.simulator.session import SimulatedSession
 
@@ -58,6 +58,7 @@ class Simulator:
 
     `mind`: "spoken" loads the speech models (once per process, before the first connection), a Script needs none.
     `api_keys`: the accepted keys; None accepts any.  `max_session_s`: after that, session_expired and 1001.
+    `pace`: how the spoken voice leaves (a Script has its own); None is the service's usual pace.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Simulator:
         mind: Mind = "spoken",
         api_keys: frozenset[str] | None = None,
         max_session_s: float = MAX_SESSION_S,
+        pace: Pace | None = None,
     ) -> None:
         self.faults = Faults()
         self.sessions: list[SimulatedSession] = []
@@ -76,6 +78,7 @@ class Simulator:
         self._mind = mind
         self._api_keys = api_keys
         self._max_session_s = max_session_s
+        self._pace = pace or Pace()
         self._runner: web.AppRunner | None = None
         self._new_session = asyncio.Event()
         self._new_persona: Callable[[], Persona] | None = None
@@ -88,7 +91,7 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         """Load, bind, listen.  OSError: the port is taken.  SpeechUnavailable: see `speech`."""
-        self._new_persona = await _personas(self._mind)
+        self._new_persona = await _personas(self._mind, self._pace)
         app = web.Application()
         app.router.add_get("/v1/realtime", self._connect)
         app.router.add_route("*", "/_simulator/faults", self._control)
@@ -195,14 +198,14 @@ async def _refuse_beta(websocket: web.WebSocketResponse[bool]) -> None:
     await websocket.close(code=4000)
 
 
-async def _personas(mind: Mind) -> Callable[[], Persona]:
+async def _personas(mind: Mind, pace: Pace) -> Callable[[], Persona]:
     if isinstance(mind, Script):
         return lambda: Scripted(mind)
     # Imported here: the speech packages are an extra, and loading them takes a second.
     from realtime.simulator.spoken import Spoken, load
 
     voice = await load()
-    return lambda: Spoken(voice)
+    return lambda: Spoken(voice, pace)
 
 
 async def serve(

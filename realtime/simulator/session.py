@@ -128,11 +128,11 @@ class SimulatedSession:
                 self.spawn(self._expire())
                 try:
                     await self._read()
-                except ClientTooSlow:
-                    await self._close(1008)
                 finally:
                     for task in self._tasks:
                         task.cancel()
+        except* ClientTooSlow:
+            await self._close(1008)  # RFC 6455: policy violation
         finally:
             self._group = None
             self._listening.close()
@@ -365,6 +365,7 @@ class SimulatedSession:
         if not response.out_of_band:
             self._active = response
             self._has_spoken = self._has_spoken or response.params["output_modalities"] == ["audio"]
+        response.begin()
         task = self._spawn(response.run())
         self._running[response.id] = (response, task)
 

@@ -40,9 +40,9 @@ async def load() -> speech.Models:
 class Spoken:
     """One session with ears, a mind and a mouth."""
 
-    def __init__(self, models: speech.Models) -> None:
+    def __init__(self, models: speech.Models, pace: Pace) -> None:
         self._models = models
-        self.pace = Pace()
+        self.pace = pace
         # The real transcription runs beside the model and is mostly a little later than the answer begins.
         self.transcription_ms = 100
 

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 _EVENTS: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-DEADLINE_S = 5.0
+DEADLINE_S = 10.0
 
 
 class Caller:

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from realtime.simulator.audio_formats import encode
+from realtime.simulator.script import AT_ONCE
 from realtime.simulator.server import Simulator
 from realtime.simulator.speech import synthesize, transcribe
 from tests.fakes.mind_chat import ALL_TOOLS, CONFIRMING
 from tests.fakes.realtime_caller import Caller, calling
 
+# Two threads make all speech here, and the machine may be busy with other tests.
+DEADLINE_S = 30
 # What follows every turn: longer than the silence that ends it.
 PAUSE = bytes(48 * 800)
 TRANSCRIBED = {"transcription": {"model": "gpt-transcribe"}}
@@ -22,7 +25,7 @@ TRANSCRIBED = {"transcription": {"model": "gpt-transcribe"}}
 @pytest.fixture
 async def spoken() -> AsyncIterator[Simulator]:
     """The models are loaded once and stay for all tests of the process."""
-    async with Simulator() as simulator:
+    async with Simulator(pace=AT_ONCE) as simulator:
         yield simulator
 
 
@@ -63,7 +66,7 @@ class Conversation:
         """The words of the answer, recognised from its audio; its function calls go to `calls`."""
         events = self.caller.events
         if already is None or not _answered(events):
-            await self.caller.next("response.done", timeout=10)
+            await self.caller.next("response.done", timeout=DEADLINE_S)
         last = max(index for index, event in enumerate(events) if event["type"] == "response.created")
         answer = [
             event for event in events[last:] if event.get("response_id") == events[last]["response"]["id"]
@@ -160,7 +163,9 @@ async def test_a_telephone_line_is_understood(spoken: Simulator) -> None:
         await caller.send(
             "input_audio_buffer.append", audio=base64.b64encode(encode(words, "audio/pcmu")).decode()
         )
-        completed = await caller.next("conversation.item.input_audio_transcription.completed", timeout=10)
+        completed = await caller.next(
+            "conversation.item.input_audio_transcription.completed", timeout=DEADLINE_S
+        )
 
     assert "appointment tomorrow" in completed["transcript"].lower()
 
@@ -171,7 +176,7 @@ async def test_several_callers_are_heard_at_once(spoken: Simulator) -> None:
             await caller.update(instructions=CONFIRMING, audio={"input": TRANSCRIBED})
         await one.audio(synthesize("What are your opening hours?") + PAUSE)
         await two.audio(synthesize("Where are you located?") + PAUSE)
-        done = [await caller.next("response.done", timeout=10) for caller in (one, two)]
+        done = [await caller.next("response.done", timeout=DEADLINE_S) for caller in (one, two)]
 
     said = [event["response"]["output"][0]["content"][0]["transcript"] for event in done]
     assert "Monday" in said[0]
