@@ -90,6 +90,7 @@ class Caller:
         self.packets: list[HeardPacket] = []
         self.closed = asyncio.Event()  # the other side has ended the call, or `close` was called
         self.muted = False  # sends nothing at all
+        self.skipped_frames = 0  # let go by because this process was stalled
         self._codecs = codecs
         self._addresses = local_addresses(addresses, allow_loopback=allow_loopback)
         self._expected_loss_percent = expected_loss_percent
@@ -197,6 +198,7 @@ class Caller:
 
     def tick(self, due: Due, now: float) -> None:
         ticks = frame_ticks(self._codec.clock_rate)
+        self.skipped_frames += due.skipped
         self._timestamp = (self._timestamp + due.skipped * ticks) & 0xFFFFFFFF
         for _ in range(due.frames):
             self._step()
