@@ -94,6 +94,7 @@ class Simulator:
         self._new_persona = await _personas(self._mind, self._pace)
         app = web.Application()
         app.router.add_get("/v1/realtime", self._connect)
+        app.router.add_get("/v1/models/{model}", self._model)
         app.router.add_route("*", "/_simulator/faults", self._control)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT_S)
         await self._runner.setup()
@@ -123,6 +124,14 @@ class Simulator:
         return self.sessions[index]
 
     # -- requests ---------------------------------------------------------------------------------------
+
+    async def _model(self, request: web.Request) -> web.Response:
+        """`GET /models/{model}`: any name is a model here, as in the upgrade request."""
+        refusal = self._key_refusal(request)
+        if refusal is not None:
+            return refusal
+        model = {"id": request.match_info["model"], "object": "model", "created": 0, "owned_by": "simulator"}
+        return web.json_response(model)
 
     async def _control(self, request: web.Request) -> web.Response:
         return await control_faults(request, self.faults)
@@ -158,7 +167,7 @@ class Simulator:
         await session.run(announce=announce)
         return websocket
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
+    def _key_refusal(self, request: web.Request) -> web.Response | None:
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             return _error(
@@ -166,6 +175,12 @@ class Simulator:
             )
         if self._api_keys is not None and key.strip() not in self._api_keys:
             return _error(*_REFUSALS["refuse_401"])
+        return None
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        refusal = self._key_refusal(request)
+        if refusal is not None:
+            return refusal
         fault = self.faults.take(CONNECT_FAULTS - {"no_session_created"})
         if fault is not None:
             return _error(*_REFUSALS[fault.kind])

@@ -112,41 +112,32 @@ def port_problem(host: str, port: int) -> str | None:
 
 
 async def _model(settings: Settings) -> Finding:
-    import aiohttp
+    from realtime.client.account import look_at_account
+    from realtime.client.endpoint import Endpoint
 
     realtime = settings.realtime
-    if "api.openai.com" not in realtime.url:
-        return Finding(name="model", state="ok", detail=f"{realtime.model} at {realtime.url}")
-    if realtime.api_key is None:
+    if realtime.api_key is None and "api.openai.com" in realtime.url:
         return Finding(
             name="model",
             state="bad",
             detail="OPENAI_API_KEY is not set",
             fix="set it, or use the simulator: cordboard demo",
         )
-    address = realtime.url.replace("wss://", "https://") + f"/models/{realtime.model}"
-    headers = {"Authorization": f"Bearer {realtime.api_key.get_secret_value()}"}
-    try:
-        async with aiohttp.ClientSession() as http, http.get(address, headers=headers) as response:
-            status = response.status
-    except aiohttp.ClientError as error:
-        return Finding(name="model", state="bad", detail=f"api.openai.com: {error}", fix="check the network")
-    match status:
-        case 200:
-            return Finding(name="model", state="ok", detail=realtime.model)
-        case 401:
-            return Finding(
-                name="model", state="bad", detail="the key was refused", fix="check OPENAI_API_KEY"
-            )
-        case 404:
-            return Finding(
-                name="model",
-                state="bad",
-                detail=f"this key has no model {realtime.model}",
-                fix="set CORDBOARD_REALTIME__MODEL",
-            )
-        case _:
-            return Finding(name="model", state="warning", detail=f"api.openai.com answers {status}")
+    key = realtime.api_key.get_secret_value() if realtime.api_key is not None else "none"
+    seen = await look_at_account(Endpoint(url=realtime.url, api_key=key), realtime.model)
+    detail = f"{realtime.model} at {realtime.url}"
+    match seen.code:
+        case "good":
+            return Finding(name="model", state="ok", detail=detail)
+        case "unknown":
+            return Finding(name="model", state="ok", detail=f"{detail} ({seen.detail})")
+        case "unauthorized":
+            return Finding(name="model", state="bad", detail=seen.detail, fix="check OPENAI_API_KEY")
+        case "unknown_model":
+            return Finding(name="model", state="bad", detail=seen.detail, fix="set CORDBOARD_REALTIME__MODEL")
+        case "unreachable":
+            fix = "check CORDBOARD_REALTIME__URL and the network"
+            return Finding(name="model", state="bad", detail=f"{realtime.url} {seen.detail}", fix=fix)
 
 
 async def _redis(settings: Settings) -> Finding:

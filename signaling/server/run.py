@@ -74,7 +74,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             feed.publish(envelope)
             publisher.emit(envelope)
 
-        probe = ModelProbe(settings.realtime.url)
+        probe = ModelProbe(endpoint, settings.realtime.model)
         switchboard = Switchboard(
             agents=agents,
             tools=tools,
