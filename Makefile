@@ -40,15 +40,14 @@ $(BIN)/uv: deploy/lock/uv.txt | $(BIN)/python
 
 $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: deploy/lock/%.txt pyproject.toml $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
-	@command -v node >/dev/null && command -v npm >/dev/null || \
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "deploy"); import hatch_build; sys.exit(not hatch_build.node_here())' || \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r deploy/lock/node.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The editable install builds the pages; this builds them again when their sources have changed.
 pages: $(BIN)/uv
-	@$(BIN)/python -c "import sys; sys.path.insert(0, 'deploy'); from pathlib import Path; import hatch_build as pages; \
-		here = Path.cwd(); pages.up_to_date(here) or pages.build_pages(here)"
+	@$(BIN)/python deploy/hatch_build.py
 
 .PHONY: debian-packages
 debian-packages:
