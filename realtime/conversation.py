@@ -426,9 +426,8 @@ class Conversation:
         request_id = self._requests.pop(error.event_id or "", None)
         refused = code == "conversation_already_has_active_response"
         if refused and error.event_id is None and self._responses.requested is not None:
-            request_id = (
-                self._responses.requested.request_id
-            )  # a server that does not say which event it means
+            # Some servers do not say which event they mean; only one can be meant.
+            request_id = self._responses.requested.request_id
         if request_id is None:
             return
         if refused:
@@ -693,8 +692,12 @@ class Conversation:
             self._publish_all(self._turns.close())
         self._close_if_complete()
 
+    @property
+    def _nothing_to_say(self) -> bool:
+        return not self._playing and self._responses.quiet and self._calls.idle
+
     def _close_turn_if_over(self) -> None:
-        if not self._playing and self._responses.quiet and self._calls.idle:
+        if self._nothing_to_say:
             self._publish_all(self._turns.close())
 
     def _close_if_complete(self) -> None:
@@ -717,14 +720,13 @@ class Conversation:
         """Send the response that is due; end a call that has said its last word."""
         if self.phase is not Phase.READY:
             return
-        if self._ending is not None and not self._playing and self._responses.quiet and self._calls.idle:
-            self.hang_up(self._ending, now)
-            return
         request = None if self._peer_lost else self._responses.next_request(now)
         if request is not None:
             event_id = self._id("ev")
             self._requests = {event_id: request.request_id}
             self._send(client_events.create_response(event_id, request.request_id, request.body))
+        elif self._ending is not None and self._nothing_to_say:
+            self.hang_up(self._ending, now)
 
     # Small things.
 

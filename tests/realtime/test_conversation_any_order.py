@@ -219,6 +219,7 @@ def test_nothing_raises_and_every_call_ends_in_time(
 
     assert shell.core.next_deadline() is None
     (close,) = shell.of(effects.Close)
+    assert isinstance(close, effects.Close)
     assert shell.done[-1] is close, "something came after the end"
     (hang_up,) = shell.of(effects.HangUp)
     assert hang_up.reason == close.reason

@@ -418,6 +418,23 @@ def test_a_second_failure_in_a_row_ends_the_call() -> None:
     assert story.closed == "provider_failed"
 
 
+def test_what_was_heard_of_a_failed_response_is_on_record_when_it_ends_the_call() -> None:
+    story = Story().connect()
+    story.caller_says("Hello.")
+    story.response_fails(story.respond(), "inference_rate_limit_exceeded")
+    story.pass_time(RETRY_AFTER_S + 0.1)
+    response = story.respond()
+    part = story.item(response)
+    story.voice(part, "Hello there, how can I help?", 2000)
+    story.pass_time(1.0)
+    story.response_fails(response, "server_error")
+
+    final = story.all(TranscriptFinal)[-1]
+    assert (final.item_id, final.heard_ms, final.interrupted) == (part.item_id, 960, True)
+    assert len(story.all(TurnCompleted)) == 1
+    assert story.closed == "provider_failed"
+
+
 def test_a_success_in_between_forgives_the_first_failure() -> None:
     story = Story().connect()
     for _ in range(3):
@@ -473,6 +490,43 @@ def test_an_answer_whose_goodbye_failed_is_tried_again_and_then_ends() -> None:
     story.pass_time(0.5)
 
     assert story.closed == "agent_hangup"
+
+
+def test_a_goodbye_that_waits_to_be_tried_again_is_withdrawn_too() -> None:
+    story = told_to_end(speaks=False)
+    returns_hang_up(story)
+    story.response_fails(story.respond(), "inference_rate_limit_exceeded")
+    story.caller_says("Wait!", seconds=2.0)
+    story.agent_says("Yes?", ms=300)
+    story.pass_time(GOODBYE_S + 3)
+
+    assert story.hung_up is None
+    assert len(story.sent_of("response.create")) == 1
+
+
+def test_a_goodbye_that_is_tried_again_is_said_though_the_server_speaks_first() -> None:
+    """Nothing else does instead of a goodbye."""
+    story = Story(receptionist(limits={"max_duration_s": 10})).connect()
+    story.pass_time(10)
+    story.response_fails(story.respond(), "inference_rate_limit_exceeded")
+    story.caller_says("Hello?", seconds=0.3)
+    story.agent_says("Yes?", ms=300)
+    story.pass_time(RETRY_AFTER_S)
+
+    first, second = story.sent_of("response.create")
+    assert second["response"]["instructions"] == first["response"]["instructions"]
+
+
+def test_a_call_that_is_to_end_ends_though_the_callers_last_speech_came_to_nothing() -> None:
+    story = Story(receptionist(limits={"max_duration_s": 10})).connect()
+    story.pass_time(10)
+    story.agent_says("Goodbye.", ms=3000)
+    story.pass_time(0.5)
+    item_id = story.caller_starts()
+    story.server("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=11_000)  # and no commit
+    story.pass_time(3.5)
+
+    assert story.closed == "max_duration"
 
 
 def test_a_lost_peer_pauses_the_agent_and_a_returning_one_hears_the_rest() -> None:

@@ -273,3 +273,39 @@ def test_digits_are_told_to_the_model_in_words_and_answered_after_the_last() -> 
 
     assert len(story.sent_of("response.create")) == 1
     assert [event.type for event in story.events if event.type == "dtmf.received"] == ["dtmf.received"] * 3
+
+
+def test_digits_that_the_servers_own_response_did_not_see_are_answered_after_it() -> None:
+    story = Story().connect()
+    story.conversation.digit_received("5", 120, story.now)
+    story.drive()
+    response = story.respond(own=True)
+    story.acknowledge_items()
+    story.response_ends(response)
+    story.pass_time(1.1)
+
+    assert len(story.sent_of("response.create")) == 1
+
+
+@pytest.mark.parametrize("names_the_event", [True, False])
+def test_a_request_that_loses_against_the_servers_own_response_is_made_again_after_it(
+    names_the_event: bool,
+) -> None:
+    story = asked()
+    story.agent_calls("look_up")
+    story.tool_returns({"free": True})
+    (create,) = story.sent_of("response.create")
+    response = story.respond(own=True)  # it began before the output was there
+    if names_the_event:
+        story.refuse()
+    else:
+        story.error("conversation_already_has_active_response")
+    story.acknowledge_items()
+    story.pass_time(5)
+    assert len(story.sent_of("response.create")) == 1
+
+    story.response_ends(response)
+
+    first, second = story.sent_of("response.create")
+    assert second["response"] == create["response"] == first["response"]
+    assert second["event_id"] != first["event_id"]

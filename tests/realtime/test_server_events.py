@@ -35,8 +35,8 @@ def _members(union: Any) -> list[type[BaseModel]]:
     ]
 
 
-MODELS = {model.model_fields["type"].annotation: model for model in _members(RealtimeServerEvent)}
-EVENTS = {get_args(literal)[0]: model for literal, model in MODELS.items()}
+UNION: Any = RealtimeServerEvent
+EVENTS = {get_args(model.model_fields["type"].annotation)[0]: model for model in _members(UNION)}
 
 
 def example(annotation: Any, *, fullness: str) -> Any:

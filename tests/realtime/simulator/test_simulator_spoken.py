@@ -18,8 +18,10 @@ from tests.fakes.realtime_caller import Caller, calling
 # Two threads make all speech here, and the machine may be busy with other tests.
 DEADLINE_S = 30
 # What follows every turn: longer than the silence that ends it.
-PAUSE = bytes(48 * 800)
+PAUSE = bytes(48 * 1200)
 TRANSCRIBED = {"transcription": {"model": "gpt-transcribe"}}
+# The synthetic voice rests for half a second between two sentences: that is not the end of a turn here.
+PATIENT = {**TRANSCRIBED, "turn_detection": {"type": "server_vad", "silence_duration_ms": 900}}
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ async def test_an_appointment_is_booked_by_voice_and_the_name_is_remembered_over
     spoken: Simulator,
 ) -> None:
     async with calling(spoken.url) as caller:
-        await caller.update(instructions=CONFIRMING, tools=list(ALL_TOOLS), audio={"input": TRANSCRIBED})
+        await caller.update(instructions=CONFIRMING, tools=list(ALL_TOOLS), audio={"input": PATIENT})
         talk = Conversation(caller)
 
         assert "how can i help" in (await talk.greeting()).lower()
@@ -117,7 +119,7 @@ async def test_an_appointment_is_booked_by_voice_and_the_name_is_remembered_over
 
 async def test_a_question_and_a_wish_for_a_person_are_understood_by_ear(spoken: Simulator) -> None:
     async with calling(spoken.url) as caller:
-        await caller.update(instructions=CONFIRMING, tools=list(ALL_TOOLS), audio={"input": TRANSCRIBED})
+        await caller.update(instructions=CONFIRMING, tools=list(ALL_TOOLS), audio={"input": PATIENT})
         talk = Conversation(caller)
 
         assert "friday" in (await talk.say("What are your opening hours?")).lower()
@@ -173,7 +175,7 @@ async def test_a_telephone_line_is_understood(spoken: Simulator) -> None:
 async def test_several_callers_are_heard_at_once(spoken: Simulator) -> None:
     async with calling(spoken.url) as one, calling(spoken.url) as two:
         for caller in (one, two):
-            await caller.update(instructions=CONFIRMING, audio={"input": TRANSCRIBED})
+            await caller.update(instructions=CONFIRMING, audio={"input": PATIENT})
         await one.audio(synthesize("What are your opening hours?") + PAUSE)
         await two.audio(synthesize("Where are you located?") + PAUSE)
         done = [await caller.next("response.done", timeout=DEADLINE_S) for caller in (one, two)]
