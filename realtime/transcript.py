@@ -234,7 +234,7 @@ class Transcript:
     def end(self) -> list[Final]:
         """The call is over and its playback was cut: close what is open, with what was heard of it."""
         for entry in self._agent.values():
-            entry.interrupted |= not entry.response_over
+            entry.interrupted |= not entry.response_over and not entry.audible
             entry.response_over = entry.played_out = True
         return self._finals()
 

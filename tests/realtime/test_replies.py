@@ -14,6 +14,7 @@ def test_audio_is_played_until_the_caller_speaks() -> None:
     reply = replies.of("r1")
     assert reply is not None
     assert reply.audio(PART)
+    assert reply.audio(PART)
     replies.mute_all()
 
     assert not reply.audio(PART)

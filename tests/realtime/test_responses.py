@@ -180,7 +180,7 @@ def test_a_refused_request_is_sent_again_when_the_running_response_ends() -> Non
 
     sequencer.done("r1", None)
 
-    assert sent(sequencer, 50) == "a"
+    assert sent(sequencer, 0.2) == "a"
 
 
 def test_a_refused_request_is_tried_again_though_the_running_response_is_never_seen() -> None:
@@ -250,6 +250,42 @@ def test_a_lost_request_waits_its_turn_again_and_is_found_when_it_comes_after_al
     assert sequencer.created("r2", "a")
     sequencer.done("r2", "a")
     assert sent(sequencer, CREATED_TIMEOUT_S) is None
+
+
+def test_a_lost_request_that_waited_its_turn_is_sent_again() -> None:
+    sequencer = ResponseSequencer()
+    sequencer.want(wish("a", words="Goodbye.", must=True))
+    sent(sequencer, 0)
+    sequencer.created("r1", None)
+    sent(sequencer, CREATED_TIMEOUT_S)
+    sequencer.done("r1", None)
+
+    assert sent(sequencer, CREATED_TIMEOUT_S) == "a"
+
+
+def test_a_lost_request_that_was_forgotten_meanwhile_is_not_wanted() -> None:
+    sequencer = ResponseSequencer()
+    sequencer.want(wish("a", words="Goodbye.", must=True))
+    sent(sequencer, 0)
+    sequencer.created("r1", None)
+    sent(sequencer, CREATED_TIMEOUT_S)
+    sequencer.forget("a")
+    sequencer.done("r1", None)
+
+    assert sequencer.quiet
+    assert not sequencer.created("r2", "a")
+
+
+def test_a_server_that_acknowledges_no_items_costs_no_memory() -> None:
+    sequencer = ResponseSequencer()
+    for number in range(100):
+        sequencer.item_sent(f"out{number}")
+        sequencer.want(wish(f"a{number}", f"out{number}"))
+        assert sent(sequencer, 0) == f"a{number}"
+        sequencer.created("r", f"a{number}")
+        sequencer.done("r", f"a{number}")
+
+    assert sequencer._unseen == set()
 
 
 def test_a_request_that_is_done_without_having_begun_is_answered() -> None:

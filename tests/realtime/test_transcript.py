@@ -277,6 +277,17 @@ def test_what_is_open_at_the_end_is_closed_with_what_was_heard() -> None:
     assert (final.heard_text, final.interrupted) == ("We are open", True)
 
 
+def test_words_whose_audio_had_not_come_when_the_call_ended_were_interrupted() -> None:
+    transcript = answered((FIRST, "One moment.", 600))
+    transcript.agent_item("r1", "a2", 1.0)
+    transcript.agent_partial(SECOND, "It is")
+    transcript.drained()
+    heard, unheard = transcript.end()
+
+    assert (heard.heard_text, heard.interrupted) == ("One moment.", False)
+    assert (unheard.heard_text, unheard.interrupted) == ("", True)
+
+
 def test_news_of_items_that_were_never_announced_change_nothing() -> None:
     transcript = Transcript()
     transcript.agent_audio(FIRST, 100)
