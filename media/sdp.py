@@ -328,3 +328,20 @@ def _refusal(section: _Section) -> str:
     if section.mid is not None:
         lines.append(f"a=mid:{section.mid}")
     return "\r\n".join(lines)
+
+
+def behind_nat(answer: str, public_address: str | None) -> str:
+    """The answer of a machine behind a one-to-one NAT: its IPv4 host candidates under the public address.
+
+    The NAT keeps ports, so the caller's checks arrive where we listen (RFC 8445 sees a peer-reflexive pair).
+    IPv6 and other kinds of candidate stay as they are.
+    """
+    if public_address is None:
+        return answer
+    lines = answer.split("\r\n")
+    for number, line in enumerate(lines):
+        words = line.split(" ")
+        if line.startswith("a=candidate:") and words[6:8] == ["typ", "host"] and "." in words[4]:
+            words[4] = public_address
+            lines[number] = " ".join(words)
+    return "\r\n".join(lines)

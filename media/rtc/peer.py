@@ -27,7 +27,7 @@ from media.rtc.inbound import Inbound
 from media.rtc.outbound import Outbound
 from media.rtc.reporting import Reporting
 from media.rtc.ticker import ticker
-from media.sdp import Offer, read_offer
+from media.sdp import Offer, behind_nat, read_offer
 from media.sdp import OfferRejected as OfferRejected
 from media.telephone_event import Press
 
@@ -96,6 +96,7 @@ class PeerConfig:
         None  # to bind and to name in the answer; None: every one of the machine
     )
     allow_loopback: bool = True  # fall back to 127.0.0.1 when the machine has no other address
+    public_address: str | None = None  # named in the answer instead of IPv4 host addresses: a one-to-one NAT
     ice_servers: tuple[IceServer, ...] = ()
     codecs: tuple[str, ...] = ("opus", "pcmu", "pcma")  # what may be answered; the offer's order decides
     opus: OpusSettings = field(default_factory=OpusSettings)
@@ -273,7 +274,8 @@ class Peer:
     async def _negotiate(self) -> None:
         await self._connection.setRemoteDescription(RTCSessionDescription(self._offer.sdp, "offer"))
         await self._connection.setLocalDescription()
-        self.answer_sdp = self._offer.complete(self._connection.localDescription.sdp)
+        answer = self._offer.complete(self._connection.localDescription.sdp)
+        self.answer_sdp = behind_nat(answer, self._config.public_address)
         self._ice_timer = self._loop.call_later(self._config.ice_timeout_s, self._end, ICE_TIMEOUT)
 
     def _dtls_changed(self) -> None:

@@ -219,7 +219,8 @@ def _peer_config(settings: Settings) -> PeerConfig:
     media = settings.media
     return PeerConfig(
         addresses=settings.server.addresses or None,
-        allow_loopback=True,
+        allow_loopback=media.allow_loopback,
+        public_address=settings.server.public_ip,
         ice_servers=tuple(
             IceServer(
                 url=url,

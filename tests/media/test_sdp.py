@@ -11,7 +11,7 @@ from aiortc.sdp import SessionDescription
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.sdp import MAX_BYTES, Offer, OfferRejected, read_offer
+from media.sdp import MAX_BYTES, Offer, OfferRejected, behind_nat, read_offer
 
 OFFERS = Path(__file__).parent / "offers"
 MICROPHONE = (OFFERS / "chromium_microphone.sdp").read_text()
@@ -280,3 +280,22 @@ def check(text: str) -> None:
     (media,) = understood_by_aiortc(offer).media
     assert media.rtp.codecs
     SessionDescription.parse(offer.complete(ANSWER))
+
+
+def test_behind_a_nat_the_answer_names_the_public_address() -> None:
+    answer = "\r\n".join(
+        [
+            "v=0",
+            "a=candidate:1 1 udp 2130706431 10.0.3.7 40000 typ host",
+            "a=candidate:2 1 udp 2130706431 fd00::2 40002 typ host",
+            "a=candidate:3 1 udp 1694498815 198.51.100.9 40000 typ srflx raddr 10.0.3.7 rport 40000",
+            "",
+        ]
+    )
+
+    told = behind_nat(answer, "203.0.113.5")
+
+    assert "203.0.113.5 40000 typ host" in told
+    assert "10.0.3.7 40000 typ host" not in told
+    assert told.splitlines()[2:] == answer.splitlines()[2:]
+    assert behind_nat(answer, None) == answer
