@@ -124,7 +124,7 @@ _SYNONYMS = {
     "price": "cost", "charge": "cost", "expensive": "cost", "fee": "cost", "pay": "cost", "dollar": "cost",
     "euro": "cost", "pound": "cost", "address": "at-place", "located": "at-place", "location": "at-place",
     "find": "at-place", "street": "at-place", "road": "at-place", "avenue": "at-place", "square": "at-place",
-    "park": "parking", "insurance": "insured", "insure": "insured", "weekend": "weekend",
+    "insured": "insuranc",
     "hurt": "pain", "ache": "pain", "toothache": "pain",
 }  # fmt: skip
 
@@ -155,25 +155,25 @@ def best_facts(question: str, known: Sequence[Fact]) -> list[Fact]:
     if re.match(r"(and )?(how much|what does)\b", plain(question)):
         asked |= {"cost"}
     if re.match(r"(and )?how long\b", plain(question)):
-        asked |= {"minute"}
+        asked |= stems("minute")
     scores = [len(asked & fact.stems) for fact in known]
     best = max(scores, default=0)
     return [fact for fact, score in zip(known, scores, strict=True) if score == best][:2] if best else []
 
 
 def stems(text: str) -> frozenset[str]:
-    """Content words without their endings."""
+    """Content words without their endings, synonyms as one."""
     words = re.findall(r"[a-z][a-z'-]+", plain(text))
-    return frozenset(
-        _SYNONYMS.get(stem, stem) for word in words if word not in _STOP for stem in [_stem(word)]
-    )
+    return frozenset(_SAME.get(stem, stem) for word in words if word not in _STOP for stem in [_stem(word)])
 
 
 def _stem(word: str) -> str:
     word = word.removesuffix("'s")
-    if word in _SYNONYMS:
-        return word
     for ending in ("ings", "ing", "ies", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)] if ending != "ies" else word[:-3] + "y"
-    return word
+            word = word.removesuffix(ending) + ("y" if ending == "ies" else "")
+            break
+    return word.removesuffix("e")
+
+
+_SAME = {_stem(word): meaning for word, meaning in _SYNONYMS.items()}

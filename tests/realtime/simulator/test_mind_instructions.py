@@ -56,6 +56,8 @@ def test_what_a_response_adds_is_told_from_what_it_repeats() -> None:
         ("Are you open on Saturday?", "Opening hours"),
         ("Do you have parking?", "Parking is free"),
         ("How much is a cleaning?", "90 dollars"),
+        ("What are your prices?", "90 dollars"),
+        ("Do you take my insurance?", "dental insurances"),
         ("Where are you located?", "12 Harbour Street"),
         ("How long does a check-up take?", "A check-up takes 30 minutes"),
     ],
