@@ -150,6 +150,10 @@ class Demo:
             "CORDBOARD_SERVER__HOST": server.host,
             "CORDBOARD_SERVER__PORT": str(server.port),
             "CORDBOARD_SERVER__DRAIN_LIMIT_S": str(drain_limit_s),
+            # One person at one machine, trying things out: every call comes from the same address.
+            "CORDBOARD_SERVER__CALLS_PER_MINUTE": str(
+                server.calls_per_minute if "calls_per_minute" in server.model_fields_set else 0
+            ),
         }
 
     async def _until_ready(self, server: Process) -> None:
