@@ -30,7 +30,7 @@ _DOUBLE = re.compile(r"\bdouble (\d)\b")
 
 _SPELLINGS = (
     (re.compile(r"[’‘`]"), "'"),
-    (re.compile(r"\bto-morrow\b"), "tomorrow"),
+    (re.compile(r"\bto[- ]morrow\b"), "tomorrow"),
     (re.compile(r"\bto-day\b"), "today"),
     (re.compile(r"\bgood[- ]bye?\b"), "goodbye"),
     (re.compile(r"\bo'? ?clock\b"), "oclock"),
