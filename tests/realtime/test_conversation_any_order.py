@@ -105,6 +105,59 @@ SHELL = st.one_of(
 )
 
 
+def _answer(number: int, words: str, size: int, call: bool, cut_at: int) -> list[tuple[str, Any]]:
+    """A response as it should be, up to its `cut_at`th event."""
+    place = {"response_id": f"x{number}", "item_id": f"y{number}", "content_index": 0}
+    called = {"id": f"z{number}", "type": "function_call", "name": "book", "call_id": f"c{number}"}
+    output = [called] if call else []
+    audio = base64.b64encode(bytes(size)).decode()
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": f"x{number}"}},
+        {
+            "type": "response.output_item.added",
+            "response_id": f"x{number}",
+            "item": {"id": f"y{number}", "type": "message"},
+        },
+        {"type": "response.output_audio_transcript.delta", "delta": words, **place},
+        {"type": "response.output_audio.delta", "delta": audio, **place},
+        {"type": "response.output_audio.done", **place},
+        {"type": "response.done", "response": {"id": f"x{number}", "status": "completed", "output": output}},
+    ]
+    told: list[tuple[str, Any]] = [("server", event) for event in events]
+    return [*told, ("started", None), ("tool", f"c{number}")][:cut_at]
+
+
+def _turn(number: int, words: str, cut_at: int) -> list[tuple[str, Any]]:
+    item = {"item_id": f"v{number}"}
+    transcribed = "conversation.item.input_audio_transcription.completed"
+    events: list[dict[str, Any]] = [
+        {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, **item},
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 1000, **item},
+        {"type": "input_audio_buffer.committed", **item},
+        {"type": transcribed, "transcript": words, **item},
+    ]
+    told: list[tuple[str, Any]] = [("server", event) for event in events]
+    return told[:cut_at]
+
+
+WORDS = st.sampled_from(["Hello there.", "From nine until five.", "x", ""])
+SCENES = st.one_of(
+    st.one_of(SERVER, SHELL).map(lambda happening: lambda number: [happening]),
+    st.builds(
+        lambda *scene: lambda number: _answer(number, *scene),
+        WORDS,
+        st.sampled_from([48_000, 960, 2]),
+        st.booleans(),
+        st.sampled_from([8, 6, 5, 4]),
+    ),
+    st.builds(lambda *scene: lambda number: _turn(number, *scene), WORDS, st.sampled_from([4, 3, 1])),
+    st.just(lambda number: [("drained", None)]),
+)
+HAPPENINGS = st.lists(SCENES, min_size=8, max_size=20).map(
+    lambda scenes: [happening for number, scene in enumerate(scenes) for happening in scene(number)]
+)
+
+
 class Shell:
     """Carries out what it is told and honours every deadline; heard parts come out of thin air."""
 
@@ -200,7 +253,7 @@ SET_UP = [
 @settings(max_examples=400, deadline=None)
 @given(
     set_up=st.booleans(),
-    happenings=st.lists(st.one_of(SERVER, SERVER, SHELL), max_size=40),
+    happenings=HAPPENINGS,
     reason=st.sampled_from(["caller_hangup", None]),
 )
 def test_nothing_raises_and_every_call_ends_in_time(
@@ -232,7 +285,7 @@ def test_nothing_raises_and_every_call_ends_in_time(
 
 
 @settings(max_examples=200, deadline=None)
-@given(happenings=st.lists(st.one_of(SERVER, SERVER, SHELL), max_size=40))
+@given(happenings=HAPPENINGS)
 def test_a_response_is_never_asked_for_while_one_is_known_to_run(happenings: list[tuple[str, Any]]) -> None:
     shell = Shell()
     running: str | None = None
