@@ -212,8 +212,8 @@ async def run(stages: list[int], *, until_failure: bool, profile: Path | None) -
 
 def _profiler(pid: int, file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["py-spy", "record", "--pid", str(pid), "--duration", str(int(CYCLE_S) - 1), "--rate", "250",
-         "--native", "--format", "raw", "--output", str(file)],
+        ["py-spy", "record", "--pid", str(pid), "--duration", str(int(CYCLE_S) - 1), "--rate", "100",
+         "--nonblocking", "--format", "raw", "--output", str(file)],
     )  # fmt: skip
 
 
