@@ -97,15 +97,17 @@ async def test_nothing_but_silence_is_played_while_the_caller_thinks(
     house: Callable[..., AbstractAsyncContextManager[House]], built_pages: Path, tmp_path: Path
 ) -> None:
     microphone = write_wav(tmp_path / "silence.wav", bytes(30 * SECOND))
-    async with house(settings={"CORDBOARD_DEMO": "true"}, worker=False) as running:
-        async with open_phone(f"{running.url}/phone", microphone_wav=microphone) as phone:
-            await phone.call()
-            started = await running.events.until("call.started")
-            await running.events.until("turn.completed", call_id=started.call_id, within_s=30)
-            before = len(await phone.recorded(0.1))
-            async with asyncio.timeout(20):
-                heard = await phone.recorded(before / 24_000 + 2.0)
-            await phone.hang_up()
+    async with (
+        house(settings={"CORDBOARD_DEMO": "true"}, worker=False) as running,
+        open_phone(f"{running.url}/phone", microphone_wav=microphone) as phone,
+    ):
+        await phone.call()
+        started = await running.events.until("call.started")
+        await running.events.until("turn.completed", call_id=started.call_id, within_s=30)
+        before = len(await phone.recorded(0.1))
+        async with asyncio.timeout(20):
+            heard = await phone.recorded(before / 24_000 + 2.0)
+        await phone.hang_up()
 
     after_greeting = heard[before + 12_000 :].astype(np.int32)
     assert np.abs(after_greeting).max() < 200
