@@ -12,7 +12,9 @@ from signaling.call import TRANSITIONS, CallInput, CallLife, CallState, Impossib
 
 
 @pytest.mark.parametrize(("state", "happened"), list(itertools.product(CallState, CallInput)))
-def test_every_pair_either_moves_or_is_refused_and_changes_nothing(state: CallState, happened: CallInput) -> None:
+def test_every_pair_either_moves_or_is_refused_and_changes_nothing(
+    state: CallState, happened: CallInput
+) -> None:
     life = CallLife()
     life.state = state
 
