@@ -98,7 +98,9 @@ def in_protocol(path: Path, wanted: ast.AST) -> bool:
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases):
             for inner in ast.walk(node):
-                if type(inner) is type(wanted) and getattr(inner, "lineno", 0) == getattr(wanted, "lineno", -1):
+                if type(inner) is type(wanted) and getattr(inner, "lineno", 0) == getattr(
+                    wanted, "lineno", -1
+                ):
                     return True
     return False
 
