@@ -138,7 +138,10 @@ def _answer(value: object) -> None:
 async def main(url: str, agent: str) -> None:
     voice()
     authorization = os.environ["CORDBOARD_TOKEN"]
-    async with aiohttp.ClientSession(url, headers={"Authorization": authorization}) as http:
+    # A connection a call, as from so many browsers.
+    connector = aiohttp.TCPConnector(force_close=True)
+    headers = {"Authorization": authorization}
+    async with aiohttp.ClientSession(url, headers=headers, connector=connector) as http:
         callers = Callers(http, agent)
         try:
             async for order in _orders():

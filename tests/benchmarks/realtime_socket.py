@@ -2,7 +2,8 @@
 
 CPU microseconds of the client's process per message, at a call's own rhythm many times over: 20 ms appends sent,
 200 ms deltas received, both compression off, to a server on another core. The timer that paces them is measured
-by itself and taken off. Writes results/realtime_socket.json and prints a table.
+by itself and taken off. "bare TCP" writes and reads the same bytes and knows nothing of WebSocket: no client can
+cost less on asyncio. Writes results/realtime_socket.json and prints a table.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from realtime.client.socket import RealtimeSocket
 from realtime.client_events import append_audio
@@ -33,6 +36,11 @@ MESSAGES = 2_000
 ROUNDS = 5
 APPEND = append_audio(bytes(range(240)) * 4)
 DELTA = b'{"type":"response.output_audio.delta","delta":"' + b"ABCD" * 3_200 + b'"}'  # 200 ms
+GO = b'"deltas"'
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 class Client(Protocol):
@@ -88,6 +96,49 @@ class Theirs:
             await self._connection.recv(decode=False)
 
 
+class Bare(asyncio.Protocol):
+    """Bytes in, bytes out."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._came = 0
+        self._wanted = 0
+        self._enough = asyncio.Event()
+        self._frames = {message: Frame(Opcode.TEXT, message).serialize(mask=True) for message in (APPEND, GO)}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(HANDSHAKE)
+
+    def data_received(self, data: bytes) -> None:
+        self._came += len(data)
+        if self._wanted and self._came >= self._wanted:
+            self._wanted = 0
+            self._enough.set()
+
+    async def send(self, message: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(self._frames[message])
+
+    async def received(self, count: int) -> None:
+        self._came, self._wanted = 0, count * len(DELTA)
+        await self._enough.wait()
+        self._enough.clear()
+
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.abort()
+
+
+@asynccontextmanager
+async def bare(url: str) -> AsyncIterator[Client]:
+    port = urlsplit(url).port
+    assert port is not None
+    _, client = await asyncio.get_running_loop().create_connection(Bare, "127.0.0.1", port)
+    yield client
+    client.close()
+
+
 @asynccontextmanager
 async def ours(url: str) -> AsyncIterator[Client]:
     client = Ours()
@@ -125,7 +176,7 @@ async def send_us(client: Client) -> float:
 
 async def receive_us(client: Client) -> float:
     cpu = time.process_time()
-    await client.send(b'"deltas"')
+    await client.send(GO)
     await client.received(MESSAGES)
     return (time.process_time() - cpu) / MESSAGES * 1e6
 
@@ -134,7 +185,7 @@ async def answer(connection: ServerConnection) -> None:
     """Reads for ever; asked for deltas, it sends them one by one."""
     try:
         async for message in connection:
-            if message == '"deltas"':
+            if message == GO.decode():
                 for _ in range(MESSAGES):
                     await connection.send(DELTA, text=True)
                     await asyncio.sleep(EVERY_S)
@@ -163,6 +214,7 @@ async def compare() -> dict[str, dict[str, float]]:
         kinds: dict[str, Callable[[str], AbstractAsyncContextManager[Client]]] = {
             "cordboard": ours,
             "websockets": theirs,
+            "bare TCP": bare,
         }
         figures: dict[str, dict[str, float]] = {}
         for name, opened in kinds.items():
