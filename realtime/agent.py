@@ -72,9 +72,9 @@ class Slot(_Document):
     type: SlotType = "text"
     description: str
     required: bool = True
-    pattern: str | None = None
+    pattern: str | None = None  # of the whole canonical value
     choices: list[str] | None = None
-    range: tuple[int, int] | None = None
+    range: tuple[int, int] | None = None  # see realtime.slots: numbers, days from today, hours or characters
     confirm: bool = False
 
     @model_validator(mode="after")
@@ -83,6 +83,22 @@ class Slot(_Document):
             raise ValueError("a slot of type choice needs `choices`")
         return self
 
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_compiles(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @field_validator("range")
+    @classmethod
+    def _range_is_one(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError(f"the range ends ({value[1]}) before it begins ({value[0]})")
+        return value
+
 
 class Goal(_Document):
     """What the conversation is for."""
@@ -90,7 +106,7 @@ class Goal(_Document):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     description: str
     slots: list[Slot] = []
-    on_complete: str | None = None  # the tool that does it, or what to say
+    on_complete: str | None = None  # what to do then; a tool of the agent's that it names does it
 
 
 class Outcome(_Document):
@@ -131,6 +147,13 @@ class Lookup(_Document):
     fields: list[str] = ["name", "next_appointment"]
 
 
+class Notes(_Document):
+    """What the model writes down beside the conversation, unheard; each note is a response that is billed."""
+
+    extraction: bool = True  # after a turn, while slots are missing: what the caller said and nobody recorded
+    summary: bool = True  # at the end, for agents with goals or outcomes: a summary, the outcome, the goals
+
+
 class Recording(_Document):
     enabled: bool = False
     notice: str | None = None
@@ -168,6 +191,7 @@ class Agent(_Document):
     transcription: Transcription = Transcription()
     fallback: list[str] = []
     lookup: Lookup = Lookup()
+    notes: Notes = Notes()
     recording: Recording = Recording()
     privacy: Privacy = Privacy()
     goals: list[Goal] = []
