@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from storage.channels import calls_channel
+from storage.channels import calls_channel, desk_channel
+from storage.desk_events import DESK_EVENT_TYPES, DeskEvent
 from storage.events import Event
 from storage.projection import CallView
 
@@ -28,8 +29,10 @@ def event_classes() -> list[type[Event]]:
 def asyncapi_document(*, version: str) -> dict[str, Any]:
     """The whole document, JSON-ready."""
     events = event_classes()
-    _, schemas = msgspec.json.schema_components([*events, CallView], ref_template=_REF)
+    desk_events = list(DESK_EVENT_TYPES.values())
+    _, schemas = msgspec.json.schema_components([*events, *desk_events, CallView], ref_template=_REF)
     messages = {event.__name__: _message(event) for event in events}
+    desk_messages = {event.__name__: _desk_message(event) for event in desk_events}
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "info": {
@@ -63,6 +66,13 @@ def asyncapi_document(*, version: str) -> dict[str, Any]:
                 },
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
             },
+            "desk": {
+                "address": desk_channel("{tenant}"),
+                "description": "What happens without a call; neither numbered nor stored as events.",
+                "servers": [{"$ref": "#/servers/redis"}],
+                "parameters": {"tenant": {"description": "Tenant, `default` where there is one only."}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in desk_messages},
+            },
             "feed": {
                 "address": "/v1/events",
                 "description": "The first message is a snapshot.",
@@ -76,10 +86,11 @@ def asyncapi_document(*, version: str) -> dict[str, Any]:
         },
         "operations": {
             "publishCallEvents": {"action": "send", "channel": {"$ref": "#/channels/calls"}},
+            "publishDeskEvents": {"action": "send", "channel": {"$ref": "#/channels/desk"}},
             "sendLiveFeed": {"action": "send", "channel": {"$ref": "#/channels/feed"}},
         },
         "components": {
-            "messages": messages | {"Snapshot": _snapshot(), "Resync": _resync()},
+            "messages": messages | desk_messages | {"Snapshot": _snapshot(), "Resync": _resync()},
             "schemas": schemas,
         },
     }
@@ -94,16 +105,28 @@ def _leaves(base: type[Event]) -> Iterator[type[Event]]:
 
 def _message(event: type[Event]) -> dict[str, Any]:
     """The envelope with this event's data. What is only shown live has neither id nor seq."""
-    properties: dict[str, Any] = {
+    properties = _envelope(event) | {"call_id": _UUID}
+    if not event.live_only:
+        properties |= {"id": {"type": "string", "description": "<call_id>:<seq>"}, "seq": _SEQ}
+    return _enveloped(event, properties)
+
+
+def _desk_message(event: type[DeskEvent]) -> dict[str, Any]:
+    """The same without a call: neither call_id nor id nor seq."""
+    return _enveloped(event, _envelope(event))
+
+
+def _envelope(event: type[Event] | type[DeskEvent]) -> dict[str, Any]:
+    return {
         "v": {"const": 1},
         "tenant": {"type": "string"},
-        "call_id": _UUID,
         "at": {"type": "string", "format": "date-time"},
         "type": {"const": event.type},
         "data": {"$ref": _REF.format(name=event.__name__)},
     }
-    if not event.live_only:
-        properties |= {"id": {"type": "string", "description": "<call_id>:<seq>"}, "seq": _SEQ}
+
+
+def _enveloped(event: type[Event] | type[DeskEvent], properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": event.type,
         "summary": (event.__doc__ or event.type).strip().partition("\n")[0]

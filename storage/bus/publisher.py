@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable
 from storage.bus.backoff import backoff_s
 from storage.bus.outbox import Admission, MemoryOutbox, Outbox
 from storage.bus.relay import FAILURES, REPLY_TIMEOUT_S, Relay
-from storage.channels import calls_channel, stream_of
+from storage.channels import calls_channel, desk_channel, stream_of
 from storage.codec import encode
+from storage.desk_events import DeskEnvelope, encode_desk
 from storage.envelope import Envelope
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,15 @@ class Publisher:
             self._count(admission, envelope)
             if admission is not Admission.TAKEN_FOR_LIVE:
                 return
+        self._emptied.clear()
+        self._arrived.set()
+
+    def announce(self, envelope: DeskEnvelope) -> None:
+        """Tell whoever listens to the desk's channel. Gives way like a live-only event; never raises or blocks."""
+        channel = desk_channel(envelope.tenant)
+        if self._outbox.append(None, None, channel, encode_desk(envelope)) is Admission.LIVE_DROPPED:
+            self.live_dropped += 1
+            return
         self._emptied.clear()
         self._arrived.set()
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Generic, TypeVar
 
 import redis.asyncio
 import redis.exceptions
 
 from storage.bus.backoff import backoff_s
+from storage.channels import desk_channel
 from storage.codec import EnvelopeError, decode
+from storage.desk_events import DeskEnvelope, decode_desk
 from storage.envelope import Envelope
 
 log = logging.getLogger(__name__)
@@ -24,8 +27,11 @@ _PING_EVERY_S = 15.0
 _REPLY_TIMEOUT_S = 5.0
 
 
-class Subscriber:
-    """`async for envelope in Subscriber(url, [calls_pattern()])`: for ever, across restarts of Redis.
+E = TypeVar("E")
+
+
+class _Listener(Generic[E]):
+    """`async for envelope in …`: for ever, across restarts of Redis.
 
     `on_connect` is called each time the subscription stands (also the first): events may have been missed
     before it, so take a snapshot then. Messages that are not envelopes are counted in `undecodable` and
@@ -34,15 +40,20 @@ class Subscriber:
     """
 
     def __init__(
-        self, redis_url: str, patterns: Sequence[str], *, on_connect: Callable[[], None] | None = None
+        self,
+        redis_url: str,
+        patterns: Sequence[str],
+        read: Callable[[bytes], E],
+        on_connect: Callable[[], None] | None,
     ) -> None:
         self._redis_url = redis_url
         self._patterns = list(patterns)
+        self._read = read
         self._on_connect = on_connect
         self.connected = False
         self.undecodable = 0
 
-    async def __aiter__(self) -> AsyncIterator[Envelope]:
+    async def __aiter__(self) -> AsyncIterator[E]:
         failures = 0
         while True:
             try:
@@ -89,11 +100,27 @@ class Subscriber:
                             self._on_connect()
                 yield message["data"] if message["type"] == "pmessage" else None
 
-    def _decode(self, body: bytes) -> Envelope | None:
+    def _decode(self, body: bytes) -> E | None:
         try:
-            return decode(body)
+            return self._read(body)
         except EnvelopeError as error:
             self.undecodable += 1
             if self.undecodable == 1:
                 log.warning("subscriber.undecodable error=%s: somebody else publishes on our channels", error)
             return None
+
+
+class Subscriber(_Listener[Envelope]):
+    """`async for envelope in Subscriber(url, [calls_pattern()])`: the events of calls. See `_Listener`."""
+
+    def __init__(
+        self, redis_url: str, patterns: Sequence[str], *, on_connect: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__(redis_url, patterns, decode, on_connect)
+
+
+class DeskSubscriber(_Listener[DeskEnvelope]):
+    """`async for envelope in DeskSubscriber(url, tenant)`: what happens without a call. See `_Listener`."""
+
+    def __init__(self, redis_url: str, tenant: str, *, on_connect: Callable[[], None] | None = None) -> None:
+        super().__init__(redis_url, [desk_channel(tenant)], decode_desk, on_connect)

@@ -16,7 +16,8 @@ from signaling.web.app import ROUTES
 from signaling.web.asyncapi import asyncapi_document, event_classes
 from signaling.web.openapi import openapi_document
 from storage.codec import encode
-from tests.fakes.call_story import stamped, whole_call
+from storage.desk_events import DESK_EVENT_TYPES, AgentPublished, desk_envelope, encode_desk
+from tests.fakes.call_story import NOON, stamped, whole_call
 
 ASYNCAPI_SCHEMA = Path(__file__).parent / "asyncapi-3.0.0.schema.json"
 
@@ -112,8 +113,8 @@ def test_the_asyncapi_schema_would_notice_a_misspelt_key(asyncapi, asyncapi_rule
 def test_every_event_type_has_its_message(asyncapi):
     names = {message["name"] for message in asyncapi["components"]["messages"].values()}
 
-    assert {event.type for event in event_classes()} | {"snapshot", "resync"} == names
-    assert {"call.started", "turn.completed", "transcript.partial", "call.ended"} <= names
+    assert {event.type for event in event_classes()} | set(DESK_EVENT_TYPES) | {"snapshot", "resync"} == names
+    assert {"call.started", "turn.completed", "transcript.partial", "call.ended", "agent.published"} <= names
 
 
 def test_real_events_match_their_messages(asyncapi):
@@ -129,3 +130,17 @@ def test_real_events_match_their_messages(asyncapi):
                 jsonschema.validate(document | {"seq": "one"}, schema, cls=Draft202012Validator)
 
     assert len(seen) > 8
+
+
+def test_a_published_agent_matches_its_message_on_the_desk_channel(asyncapi):
+    event = AgentPublished(agent="dental", version="v3", published_by="Ann", note="new prices")
+    document = json.loads(encode_desk(desk_envelope(event, tenant="default", at=NOON)))
+    message = asyncapi["components"]["messages"]["AgentPublished"]
+
+    jsonschema.validate(
+        document, message["payload"] | {"components": asyncapi["components"]}, cls=Draft202012Validator
+    )
+
+    assert "AgentPublished" in asyncapi["channels"]["desk"]["messages"]
+    assert asyncapi["channels"]["desk"]["address"] == "cordboard:{tenant}:desk"
+    assert not {"call_id", "seq", "id"} & set(document)
