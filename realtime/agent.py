@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,12 +41,25 @@ class _Document(BaseModel):
 
 
 class Guideline(_Document):
-    """What to do in one kind of situation; `verbatim` examples are said word for word."""
+    """What to do in one kind of situation; `verbatim` examples are said word for word.
+
+    `callers_say` shows how callers put it. The model reads these as examples; nothing is matched against them.
+    """
 
     situation: str
+    callers_say: list[str] = []
     do: str
     example: str | None = None
     verbatim: bool = False
+
+
+class Stage(_Document):
+    """A part of the conversation, with what holds only in it; `then` says where it usually goes from there."""
+
+    name: str
+    description: str = ""
+    guidelines: list[Guideline] = []
+    then: list[str] = []
 
 
 class ServerVad(_Document):
@@ -177,6 +190,7 @@ class Agent(_Document):
     tone: str = ""
     instructions: str = ""
     guidelines: list[Guideline] = []
+    flow: list[Stage] = []
     greeting: str | None = None
     voice: str = "marin"
     speed: Annotated[float, Field(ge=0.25, le=1.5)] = 1.0
@@ -265,8 +279,20 @@ def parse_agent(text: str, *, source: str) -> Agent:
     except tomllib.TOMLDecodeError as error:
         raise InvalidAgent(source, [f"not TOML: {error}"]) from error
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return _validated({"version": f"file:{digest}", **document}, source)
+
+
+def read_agent(document: Mapping[str, Any], *, source: str, version: str) -> Agent:
+    """A document's values, as JSON has them, → an agent of this version; a `version` in the document is ignored.
+
+    Raises InvalidAgent with every problem at once.
+    """
+    return _validated({**document, "version": version}, source)
+
+
+def _validated(document: dict[str, Any], source: str) -> Agent:
     try:
-        return Agent.model_validate({"version": f"file:{digest}", **document})
+        return Agent.model_validate(document)
     except ValidationError as error:
         problems = [_problem(detail) for detail in error.errors() if detail["type"] != _UNDEFINED]
         raise InvalidAgent(source, problems + _undefined_variables(document)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from realtime.instructions import goodbye, greeting, render
+from realtime.instructions import FREEDOM, GUARDRAILS, goodbye, greeting, render
 from tests.fakes.realtime_story import receptionist
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a Sunday; in Berlin it is Monday already
@@ -58,6 +58,7 @@ def test_the_sections_stand_in_the_order_of_the_prompting_guide_with_what_change
     text = render(receptionist(**FULL), now=NOW, tool_notes=[("book", "Books.")])
 
     assert list(sections(text)) == [
+        "Guardrails",
         "Role and objective",
         "Personality and tone",
         "Language",
@@ -66,15 +67,27 @@ def test_the_sections_stand_in_the_order_of_the_prompting_guide_with_what_change
         "Conversation flow",
         "Tools",
         "Safety and escalation",
+        "Freedom",
         "This call",
     ]
+
+
+def test_every_agent_has_the_same_guardrails_first_and_the_same_freedom_after_its_own_part() -> None:
+    receptionist_text = render(receptionist(**FULL), now=NOW)
+    other_text = render(receptionist(language="ja", name="別の人"), now=NOW)
+
+    assert sections(receptionist_text)["Guardrails"] == sections(other_text)["Guardrails"] == GUARDRAILS
+    assert sections(receptionist_text)["Freedom"] == sections(other_text)["Freedom"] == FREEDOM
+    shared = f"# Guardrails\n{GUARDRAILS}\n\n# Role and objective\nYou are "
+    assert receptionist_text.startswith(shared)
+    assert other_text.startswith(shared)
 
 
 def test_no_section_is_empty_and_none_is_there_without_need() -> None:
     found = sections(render(receptionist(), now=NOW))
 
     assert all(body.strip() for body in found.values())
-    assert not {"Instructions", "Guidelines", "Conversation flow", "Tools"} & set(found)
+    assert not {"Instructions", "Guidelines", "Conversation flow", "Tools", "Safety and escalation"} & set(found)
 
 
 def test_an_agent_that_is_almost_the_same_has_the_same_beginning() -> None:
@@ -153,3 +166,35 @@ def test_the_greeting_is_word_for_word_where_there_is_one() -> None:
 
 def test_a_goodbye_gives_its_reason() -> None:
     assert "because we are closing." in goodbye("we are closing")
+
+
+STAGED = {
+    "variables": {"company": "Brightside"},
+    "flow": [
+        {
+            "name": "identifying",
+            "description": "find out who calls {{company}}",
+            "guidelines": [
+                {"situation": "they agree", "do": "go on", "callers_say": ["yes", "sure"], "example": "Good."}
+            ],
+            "then": ["booking", "closing"],
+        },
+        {"name": "booking"},
+    ],
+}
+
+
+def test_stages_say_what_holds_in_them_and_where_they_lead() -> None:
+    assert sections(render(receptionist(**STAGED), now=NOW))["Conversation flow"].splitlines() == [
+        "The usual course of the conversation. Follow the caller, and never announce a stage.",
+        "Stage 1, identifying: find out who calls Brightside",
+        '- When they agree: go on Callers put it like this: "yes", "sure". For example: "Good."',
+        "- Then usually: booking, closing.",
+        "Stage 2, booking",
+    ]
+
+
+def test_stages_stand_before_the_goals() -> None:
+    flow = sections(render(receptionist(**{**FULL, "flow": STAGED["flow"]}), now=NOW))["Conversation flow"]
+
+    assert flow.index("Stage 1") < flow.index("Goal booking")
