@@ -1,0 +1,127 @@
+"""When the next session is opened, on which model, and when nobody tries any more."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from realtime.continuity import (
+    EXPIRY_MARGIN_S,
+    FAILURES,
+    GIVE_UP_S,
+    ROTATE_AFTER_S,
+    ROTATE_LATEST_S,
+    TRIES_A_MODEL,
+    WINDOW_S,
+    Continuity,
+    Rotation,
+)
+
+
+def test_the_first_attempt_is_at_once_and_the_next_ones_after_growing_pauses() -> None:
+    continuity = Continuity(["m"])
+    pauses = []
+    now = 100.0
+    while continuity.lost("closed_1011", now):
+        assert continuity.open_at is not None
+        pauses.append(continuity.open_at - now)
+        now = continuity.open_at
+        assert continuity.due(now)
+        assert not continuity.due(now), "one attempt, once"
+
+    assert pauses == [0.0, 0.25, 0.5, 1.0, 2.0]
+
+
+def test_the_gap_is_counted_from_the_first_loss_whatever_failed_since() -> None:
+    continuity = Continuity(["m"])
+    continuity.lost("closed_1011", 100.0)
+    continuity.lost("unreachable", 100.2)
+
+    assert continuity.restored(101.0) == ("closed_1011", 1000)
+    assert continuity.restored(102.0) is None
+
+
+def test_drops_that_are_far_apart_never_add_up() -> None:
+    continuity = Continuity(["m"])
+    for number in range(50):
+        now = number * (WINDOW_S / (FAILURES - 2))
+        assert continuity.lost("closed_1006", now)
+        assert continuity.due(now + 2.0)
+        continuity.restored(now + 2.1)
+
+
+def test_a_caller_is_not_left_without_a_session_for_longer_than_is_bearable() -> None:
+    continuity = Continuity(["m"])
+    continuity.lost("closed_1006", 0.0)
+
+    assert not continuity.lost("timeout", GIVE_UP_S)
+
+
+def test_the_next_configured_model_takes_over_from_one_that_cannot_be_reached() -> None:
+    continuity = Continuity(["first", "second"])
+    for number in range(TRIES_A_MODEL):
+        assert continuity.model == "first", number
+        continuity.lost("server_error", number * 0.1)
+
+    assert continuity.model == "second"
+    assert not continuity.next_model()
+
+
+def test_a_planned_renewal_is_no_failure() -> None:
+    continuity = Continuity(["m"])
+    for now in range(FAILURES * 2):
+        assert continuity.lost("rotation", now, planned=True)
+        assert continuity.due(now)
+        assert continuity.restored(now + 0.1) == ("rotation", 100)
+
+
+@given(st.lists(st.tuples(st.floats(0, 8), st.booleans()), max_size=60))
+def test_whatever_fails_an_attempt_follows_within_two_seconds_or_it_is_over(
+    happenings: list[tuple[float, bool]],
+) -> None:
+    continuity = Continuity(["a", "b"])
+    now = 0.0
+    for wait, opens in happenings:
+        now += wait
+        if not continuity.lost("x", now):
+            return
+        assert continuity.open_at is not None
+        assert now <= continuity.open_at <= now + 2.0
+        now = continuity.open_at
+        assert continuity.due(now)
+        if opens:
+            assert continuity.restored(now) is not None
+
+
+def test_a_session_is_renewed_in_the_first_silence_after_its_time() -> None:
+    rotation = Rotation()
+    rotation.started(0.0)
+    assert rotation.next_deadline() == ROTATE_AFTER_S
+    assert not rotation.due(ROTATE_AFTER_S - 1, silent=True)
+
+    assert not rotation.due(ROTATE_AFTER_S, silent=False)
+    assert rotation.next_deadline() == ROTATE_LATEST_S
+    assert rotation.due(ROTATE_AFTER_S + 7, silent=True)
+
+
+def test_before_the_cap_it_is_renewed_though_somebody_speaks() -> None:
+    rotation = Rotation()
+    rotation.started(0.0)
+
+    assert rotation.due(ROTATE_LATEST_S, silent=False)
+
+
+def test_a_server_that_gives_sessions_less_time_is_believed() -> None:
+    rotation = Rotation()
+    rotation.started(0.0, lives_s=1800.0)
+
+    assert rotation.due(1800.0 - EXPIRY_MARGIN_S, silent=False)
+
+
+@pytest.mark.parametrize("lives_s", [0.0, 10.0, -5.0])
+def test_a_server_that_gives_no_time_at_all_does_not_make_us_renew_for_ever(lives_s: float) -> None:
+    rotation = Rotation()
+    rotation.started(0.0, lives_s=lives_s)
+
+    assert not rotation.due(EXPIRY_MARGIN_S - 1, silent=True)
