@@ -16,13 +16,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from media.format import bytes_to_samples, samples_to_seconds
 from media.playout import Cut, PartKey
 from realtime import client_events, instructions, server_events
 from realtime.agent import Agent
 from realtime.effects import (
+    AuditUnknownTool,
     Close,
     Effect,
     FinishPart,
@@ -36,11 +35,13 @@ from realtime.effects import (
     RunTool,
     Send,
 )
-from realtime.function_calls import CallGroup, FunctionCalls
+from realtime.fillers import Fillers
+from realtime.function_calls import CallGroup, FunctionCalls, parse_arguments
 from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
 from realtime.session_config import ending_silence_ms, format_mismatch, session_config
-from realtime.tool_spec import ToolOutcome, ToolSpec
+from realtime.tool_output import for_the_model
+from realtime.tool_spec import ToolOutcome, ToolSpec, refusal
 from realtime.transcript import Final, Transcript
 from realtime.turns import Turns
 from realtime.usage import usage_of
@@ -54,7 +55,6 @@ from storage.events import (
     SessionFailed,
     Speaker,
     ToolCalled,
-    ToolFinished,
     TranscriptFinal,
     TranscriptPartial,
     TurnInterrupted,
@@ -88,7 +88,6 @@ GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends wit
 RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
 PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
 DIGITS_PAUSE_S = 1.0  # a caller who keys in a number is answered after it, not after each digit
-TOOL_OUTPUT_LIMIT = 16_384  # bytes of a tool's output that the model is given: about 4,000 tokens
 MESSAGE_LIMIT = 300  # characters of the provider's error messages that go on record
 
 
@@ -119,7 +118,7 @@ class Conversation:
         self._model = model
         self._instructions = instructions_text
         self._tools = tuple(tools)
-        self._tool_names = frozenset(tool.name for tool in tools)
+        self._tools_by_name = {tool.name: tool for tool in tools}
         self._origin = origin
         self._started = origin[0]
         self._effects: list[Effect] = []
@@ -136,6 +135,8 @@ class Conversation:
         self._last_words: str | None = None  # event_id of the commit of a caller who hung up while speaking
         self._replies = Replies()
         self._calls = FunctionCalls()
+        self._fillers = Fillers()
+        self._filler: str | None = None  # request_id of the last words for a tool's silence
         self._requests: dict[str, str] = {}  # event_id → request_id of a response.create in doubt
         self._failures = 0
         self._appended_ms = 0
@@ -189,7 +190,7 @@ class Conversation:
         if self.phase is not Phase.READY:
             due.append(self._setup_by)
         elif not self._peer_lost:
-            due.append(self._responses.next_deadline())
+            due += [self._responses.next_deadline(), self._fillers.next_deadline()]
         return min((at for at in due if at is not None), default=None)
 
     # What the shell tells: the session.
@@ -298,24 +299,16 @@ class Conversation:
         call = self._calls.finished(call_id)
         if call is None:
             return
+        self._fillers.over(call_id)
         self._publish_all(outcome.events)
-        self._publish(
-            ToolFinished(
-                name=call.name,
-                call_item_id=call.item_id,
-                ok=outcome.ok,
-                duration_ms=outcome.duration_ms,
-                output=outcome.output,
-                error=outcome.error,
-            )
-        )
+        self._publish(call.ended(outcome))
         group = call.group
         group.hang_up = group.hang_up or outcome.hang_up
         if self.phase is Phase.READY:
             output_id = self._id("out")
             group.outputs.add(output_id)
             self._responses.item_sent(output_id)
-            text = _for_the_model(outcome.output)
+            text = for_the_model(outcome.output)
             self._send(client_events.function_call_output(self._id("ev"), output_id, call_id, text))
             if not group.open:
                 self._calls_answered(group, now)
@@ -359,6 +352,7 @@ class Conversation:
         """Time has passed."""
         if self.phase is Phase.ENDING:
             if self._close_by is not None and now >= self._close_by:
+                self._publish_all(self._calls.abandon(now))
                 self._close_record()
                 self._close()
         elif self.phase is Phase.CLOSED:
@@ -596,6 +590,8 @@ class Conversation:
             # To the caller a failed response is silence; twice is enough.
             self._provider_failed(code, error.message or "" if error is not None else "", now)
             return
+        if request is not None and request.request_id == self._filler:
+            return  # a second later the answer itself may be there
         again = ResponseRequest(
             request_id=self._id("req"),
             body=request.body if request is not None else {},
@@ -611,23 +607,32 @@ class Conversation:
     def _run_tools(
         self, response: server_events.ResponseState, *, spoke: bool, overtaken: bool, now: float
     ) -> bool:
-        begun = self._calls.begin(response.output or (), spoke=spoke, overtaken=overtaken)
+        begun = self._calls.begin(response.output or (), spoke=spoke, overtaken=overtaken, now=now)
         for call_id, item in begun:
             name = item.name or ""
-            arguments = _arguments(item.arguments)
+            arguments = parse_arguments(item.arguments)
             self._turns.tool_called(name)
             self._publish(ToolCalled(name=name, call_item_id=item.id or call_id, arguments=arguments or {}))
-            if name not in self._tool_names:
-                self.tool_finished(call_id, _refused("unknown_tool", f"There is no tool {name!r}."), now)
+            tool = self._tools_by_name.get(name)
+            if tool is None:
+                self._effects.append(AuditUnknownTool(item_id=item.id or call_id, name=name))
+                self.tool_finished(call_id, refusal("unknown_tool", f"There is no tool {name[:64]!r}."), now)
             elif arguments is None:
                 self.tool_finished(
-                    call_id, _refused("invalid_arguments", "The arguments are not a JSON object."), now
+                    call_id, refusal("invalid_arguments", "The arguments are not a JSON object."), now
                 )
             else:
+                self._fillers.began(call_id, tool.speak_while, now)
                 self._effects.append(
                     RunTool(call_id=call_id, item_id=item.id or call_id, name=name, arguments=arguments)
                 )
         return bool(begun)
+
+    def _fill_silence(self, now: float) -> None:
+        quiet = self._responses.quiet and not self._playing and not self._peer_lost and self._ending is None
+        filler = self._fillers.due(now, quiet=quiet)
+        if filler is not None:
+            self._filler = self._want_words(instructions.still_looking(filler.words))
 
     def _calls_answered(self, group: CallGroup, now: float) -> None:
         overtaken = group.overtaken and group.hang_up == "agent_hangup"
@@ -720,6 +725,7 @@ class Conversation:
         """Send the response that is due; end a call that has said its last word."""
         if self.phase is not Phase.READY:
             return
+        self._fill_silence(now)
         request = None if self._peer_lost else self._responses.next_request(now)
         if request is not None:
             event_id = self._id("ev")
@@ -776,24 +782,3 @@ def _request_id(response: server_events.ResponseState) -> str | None:
 
 def _part(event: server_events.PartEvent) -> PartKey:
     return PartKey(response_id=event.response_id, item_id=event.item_id, content_index=event.content_index)
-
-
-def _arguments(text: str | None) -> dict[str, Any] | None:
-    try:
-        value = msgspec.json.decode(text or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refused(code: str, message: str) -> ToolOutcome:
-    return ToolOutcome(ok=False, output={"error": code, "message": message}, duration_ms=0, error=code)
-
-
-def _for_the_model(output: Any) -> str:
-    text = output if isinstance(output, str) else msgspec.json.encode(output).decode()
-    encoded = text.encode()
-    if len(encoded) <= TOOL_OUTPUT_LIMIT:
-        return text
-    kept = encoded[:TOOL_OUTPUT_LIMIT].decode(errors="ignore")
-    return f"{kept}\n[cut: {len(encoded)} bytes in all]"

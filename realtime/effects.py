@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from media.playout import PartKey
+from realtime.recorded_words import RecordedWords
 from storage.events import EndReason, Event
 
 
@@ -69,6 +70,48 @@ class RunTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditUnknownTool:
+    """A function was called that was never offered, and refused: write it into the audit log."""
+
+    item_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """Close the session there is, if any, and open a new one; answer with `session_lost` where that fails.
+
+    The caller's audio is kept meanwhile: `AppendAudio` asks for it.
+    """
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendAudio:
+    """Append what the caller said from `since` to `until` (None: now) on the conversation's clock, at once."""
+
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayRecorded:
+    """Queue a recorded sentence for the caller, as one finished part."""
+
+    part: PartKey
+    words: RecordedWords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHandoff:
+    """Put on record that a person is needed, because the machine cannot go on."""
+
+    reason: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """A line for the log: something odd that the conversation lives with. Never holds anybody's words."""
 
@@ -99,6 +142,11 @@ Effect = (
     | ResumePlayout
     | Publish
     | RunTool
+    | AuditUnknownTool
+    | OpenSession
+    | AppendAudio
+    | PlayRecorded
+    | RequestHandoff
     | Note
     | HangUp
     | Close

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from realtime.server_events import Item
-from storage.events import EndReason
+from realtime.tool_output import for_the_record
+from realtime.tool_spec import ToolOutcome
+from storage.events import EndReason, ToolFinished
 
 REMEMBERED = 256  # ids of calls, so that one that is announced twice runs once
 
@@ -34,11 +39,24 @@ class RunningCall:
     item_id: str
     name: str
     group: CallGroup
+    began_at: float
+
+    def ended(self, outcome: ToolOutcome) -> ToolFinished:
+        """For the record."""
+        return ToolFinished(
+            name=self.name,
+            call_item_id=self.item_id,
+            ok=outcome.ok,
+            duration_ms=outcome.duration_ms,
+            output=for_the_record(outcome.output),
+            error=outcome.error,
+        )
 
 
 @dataclass(slots=True)
 class FunctionCalls:
-    """`begin` when a response is done, `finished` for each call; a group is answered when its `open` is empty."""
+    """`begin` when a response is done, `finished` for each call; a group is answered when its `open` is empty.
+    `abandon` what still runs when the call is over."""
 
     _running: dict[str, RunningCall] = field(default_factory=dict)  # by call_id
     _seen: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -47,7 +65,9 @@ class FunctionCalls:
     def idle(self) -> bool:
         return not self._running
 
-    def begin(self, items: Iterable[Item], *, spoke: bool, overtaken: bool) -> list[tuple[str, Item]]:
+    def begin(
+        self, items: Iterable[Item], *, spoke: bool, overtaken: bool, now: float
+    ) -> list[tuple[str, Item]]:
         """(call_id, item) of the complete calls among a response's output that were not seen before."""
         group = CallGroup(spoke=spoke, overtaken=overtaken)
         begun: list[tuple[str, Item]] = []
@@ -60,7 +80,7 @@ class FunctionCalls:
             self._seen.append(call_id)
             group.open.add(call_id)
             self._running[call_id] = RunningCall(
-                item_id=item.id or call_id, name=item.name or "", group=group
+                item_id=item.id or call_id, name=item.name or "", group=group, began_at=now
             )
             begun.append((call_id, item))
         return begun
@@ -75,3 +95,28 @@ class FunctionCalls:
         if call is not None:
             call.group.open.discard(call_id)
         return call
+
+    def abandon(self, now: float) -> list[ToolFinished]:
+        """The call is over: those that still run, for the record. Whatever they come to, nobody is told."""
+        abandoned = [
+            ToolFinished(
+                name=call.name,
+                call_item_id=call.item_id,
+                ok=False,
+                duration_ms=round((now - call.began_at) * 1000),
+                output=None,
+                error="call_ended",
+            )
+            for call in self._running.values()
+        ]
+        self._running.clear()
+        return abandoned
+
+
+def parse_arguments(text: str | None) -> dict[str, Any] | None:
+    """The JSON object that the model wrote; None where it is none."""
+    try:
+        value = msgspec.json.decode(text or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

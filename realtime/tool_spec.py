@@ -10,11 +10,12 @@ from storage.events import EndReason, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
-    """Name, description and JSON Schema of the arguments."""
+    """Name, description and JSON Schema of the arguments; what to say while it runs is ours, not the model's."""
 
     name: str
     description: str
     parameters: dict[str, Any]
+    speak_while: str | None = None  # None: the agent's own words; "": nothing
 
     def as_session_tool(self) -> dict[str, Any]:
         return {
@@ -35,3 +36,8 @@ class ToolOutcome:
     error: str | None = None  # code, where not ok
     events: tuple[Event, ...] = ()  # facts to put on record
     hang_up: EndReason | None = None  # end the call once the agent has said goodbye
+
+
+def refusal(code: str, message: str) -> ToolOutcome:
+    """What a call that is not run comes to; `message` is worded for the model."""
+    return ToolOutcome(ok=False, output={"error": code, "message": message}, duration_ms=0, error=code)

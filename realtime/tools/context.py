@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from realtime.agent import Agent
+from realtime.slots import Problem, Value
 from storage.events import EndReason, Event
 
 
@@ -18,6 +19,17 @@ class ToolError(Exception):
         super().__init__(code)
         self.code = code
         self.message = message
+
+
+class Refused(ToolError):
+    """The caller may not have this: the model is told `message`, and the audit log who asked for what.
+
+    `asked` is what was asked for (a telephone number, an id), for whoever reads the log.
+    """
+
+    def __init__(self, code: str, message: str, *, asked: str | None = None) -> None:
+        super().__init__(code, message)
+        self.asked = asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,10 @@ class Customers(Protocol):
 class Appointments(Protocol):
     """The practice's book."""
 
+    @property
+    def length(self) -> timedelta:
+        """How long an appointment takes."""
+
     async def schedule(
         self, *, call_id: str, call_item_id: str, name: str, starts_at: datetime, reason: str | None
     ) -> Booking:
@@ -65,21 +81,59 @@ class Appointments(Protocol):
         """Start times already booked in [start, end), in order."""
 
 
+class SlotRecord(Protocol):
+    """What is known for the call's goals (see `realtime.goals`)."""
+
+    @property
+    def known(self) -> Mapping[str, Value]:
+        """Canonical values by slot."""
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Required slots without a value."""
+
+    @property
+    def unconfirmed(self) -> Sequence[str]:
+        """Filled slots that the caller is to agree to and has not yet."""
+
+    def record(self, name: str, given: Any, *, at: datetime) -> Problem | None:
+        """Fill or correct a slot; the problem is worded for the model."""
+
+    def confirm(self, names: Sequence[str]) -> Sequence[str]:
+        """Confirm slots as they stand; returns those that have no value."""
+
+
+class AuditTrail(Protocol):
+    """Where it is written down that somebody asked for what they may not have."""
+
+    async def write(
+        self, *, actor: str, action: str, subject: str | None = None, data: Mapping[str, Any] | None = None
+    ) -> None:
+        """May raise when the record is away."""
+
+
 @dataclass(slots=True, kw_only=True)
 class CallContext:
     """One tool call's surroundings."""
 
     call_id: str
-    call_item_id: str  # with call_id, the idempotency key: a function call acts once, however often it is run
+    call_item_id: str  # see `idempotency_key`: a function call acts once, however often it is run
     agent: Agent
     caller_number: str | None
     caller_verified: bool
     started_at: datetime  # of the call, aware, in the agent's time zone
     customers: Customers | None
     appointments: Appointments | None
+    audit: AuditTrail | None = None
+    slots: SlotRecord | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     hang_up: EndReason | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every run of the same function call, and for no other."""
+        return f"{self.call_id}:{self.call_item_id}"
 
     def record(self, event: Event) -> None:
         """Put a fact on record; published when the tool has finished."""

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from realtime.tools.context import CallContext, ToolError
-from realtime.tools.phone_numbers import dialled
+from realtime.phone_numbers import dialled
+from realtime.tools.context import CallContext, Refused, ToolError
 from realtime.tools.registry import tool
 
 
@@ -32,8 +32,10 @@ async def get_customer_info(
             "not_a_number", "That is not a complete telephone number. Ask the caller to repeat it."
         )
     if call.agent.lookup.scope == "verified" and not (call.caller_verified and number == call.caller_number):
-        raise ToolError(
-            "not_verified", "This record may only be read to its owner. Go on without it, do not ask again."
+        raise Refused(
+            "not_verified",
+            "This record may only be read to its owner. Tell the caller so, go on without it, do not ask again.",
+            asked=number,
         )
     customer = await call.customers.find_by_phone(number)
     if customer is None:

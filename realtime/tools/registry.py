@@ -41,24 +41,32 @@ class Tool:
 
 
 def tool(
-    *, name: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    *, name: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S, speak_while: str | None = None
 ) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
     """Make a tool of an async function. Its docstring is what the model reads to decide when to call it.
 
     Parameters become the schema (`Annotated[date, Field(description=…)]` describes one); one of type
-    CallContext is given by us and never by the model. Raises InvalidTool at import.
+    CallContext is given by us and never by the model. `speak_while`: what the agent says, once and in the
+    call's own language, when the tool has run for two seconds and nobody speaks; "" for nothing, None for
+    words of the agent's own. Raises InvalidTool at import.
     """
 
     def make(function: Callable[..., Awaitable[Any]]) -> Tool:
-        return _tool_from(function, name or function.__name__, timeout_s)
+        return _tool_from(function, name or function.__name__, timeout_s, speak_while)
 
     return make
 
 
-def _tool_from(function: Callable[..., Awaitable[Any]], name: str, timeout_s: float) -> Tool:
+def _tool_from(
+    function: Callable[..., Awaitable[Any]], name: str, timeout_s: float, speak_while: str | None
+) -> Tool:
     where = f"tool {name!r} ({function.__module__}.{function.__qualname__})"
     if not inspect.iscoroutinefunction(function):
-        raise InvalidTool(f"{where} is not async: write `async def {function.__name__}(…)`")
+        # Run in a thread, it could not be stopped when its time is up or its call is over.
+        raise InvalidTool(
+            f"{where} is not async: write `async def {function.__name__}(…)`, and inside it "
+            "`await asyncio.to_thread(…)` around what blocks"
+        )
     description = inspect.cleandoc(function.__doc__ or "")
     if not description:
         raise InvalidTool(f"{where} has no docstring: the model needs one sentence on when to call it")
@@ -80,7 +88,9 @@ def _tool_from(function: Callable[..., Awaitable[Any]], name: str, timeout_s: fl
         fields[parameter.name] = (hint, Field(default=default))
     arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     return Tool(
-        spec=ToolSpec(name=name, description=description, parameters=_schema(arguments)),
+        spec=ToolSpec(
+            name=name, description=description, parameters=_schema(arguments), speak_while=speak_while
+        ),
         function=function,
         arguments=arguments,
         timeout_s=timeout_s,

@@ -15,7 +15,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -29,7 +29,9 @@ from realtime.client.socket import ConnectFailed, RealtimeSocket
 from realtime.conversation import Conversation, Phase
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
-from realtime.tools.context import Appointments, CallContext, Customers
+from realtime.tools.context import Appointments, AuditTrail, CallContext, Customers
+from realtime.tools.places import Places, call_places, process_places
+from realtime.tools.refusals import record_refusal
 from realtime.tools.registry import Tool
 from realtime.tools.runner import run_tool
 from signaling.call import CallInput, CallLife, CallState
@@ -73,6 +75,8 @@ class CallServices:
     emit: Callable[[Envelope], None]  # never blocks
     customers: Customers | None
     appointments: Appointments | None
+    audit: AuditTrail | None = None
+    tool_places: Places = field(default_factory=process_places)
 
 
 Input = TypeVar("Input", bound=Callable[..., None])
@@ -111,6 +115,8 @@ class CallSession:
         self.ended = asyncio.Event()
         self._caller = caller
         self._tools = tools
+        self._tool_places = call_places(services.tool_places)
+        self._running_tools: set[asyncio.Task[None]] = set()
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
@@ -295,7 +301,12 @@ class CallSession:
                 self._publish(event)
             case effects.RunTool():
                 if self._group is not None:
-                    self._group.create_task(self._run_tool(effect), name=f"tool {effect.name}")
+                    running = self._group.create_task(self._run_tool(effect), name=f"tool {effect.name}")
+                    self._running_tools.add(running)
+                    running.add_done_callback(self._running_tools.discard)
+            case effects.AuditUnknownTool(item_id=item_id, name=name):
+                if self._group is not None:
+                    self._group.create_task(self._audit_unknown_tool(item_id, name), name="audit")
             case effects.Note(code=code, detail=detail):
                 log.warning("%s call_id=%s %s", code, self.call_id, detail)
             case effects.HangUp():
@@ -336,7 +347,8 @@ class CallSession:
                 self._group = group
                 sampler = group.create_task(self._sample_quality(), name="quality")
                 await self._closed.wait()
-                sampler.cancel()
+                for over in (sampler, *self._running_tools):
+                    over.cancel()
         finally:
             self._group = None
             if self._timer is not None:
@@ -359,10 +371,21 @@ class CallSession:
             started_at=self._wall_started.astimezone(ZoneInfo(self.agent.timezone)),
             customers=self._services.customers,
             appointments=self._services.appointments,
+            audit=self._services.audit,
             metadata=self._caller.metadata,
         )
-        outcome = await run_tool(self._tools[call.name], call.arguments, context)
+        outcome = await run_tool(self._tools[call.name], call.arguments, context, self._tool_places)
         self._tool_finished(call.call_id, outcome)
+
+    async def _audit_unknown_tool(self, call_item_id: str, name: str) -> None:
+        await record_refusal(
+            self._services.audit,
+            call_id=self.call_id,
+            call_item_id=call_item_id,
+            tool=name,
+            code="unknown_tool",
+            asked=name,
+        )
 
     @_guarded
     def _tool_finished(self, call_id: str, outcome: ToolOutcome) -> None:

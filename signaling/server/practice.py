@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from realtime.tools.context import Booking, CustomerCard, TimeTaken
 from signaling.web.ports import Page
@@ -48,6 +48,10 @@ class Diary:
 
     def __init__(self, book: AppointmentBook) -> None:
         self._book = book
+
+    @property
+    def length(self) -> timedelta:
+        return self._book.length
 
     async def schedule(
         self, *, call_id: str, call_item_id: str, name: str, starts_at: datetime, reason: str | None

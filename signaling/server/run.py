@@ -23,11 +23,13 @@ from signaling.settings import Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
 from signaling.web.listener import Listener, PortBusy
+from storage.bus.cancellation import cancel_for_sure
 from storage.bus.publisher import Publisher
 from storage.bus.subscriber import Subscriber
 from storage.channels import calls_pattern
 from storage.envelope import Envelope
 from storage.postgres.appointments import AppointmentBook
+from storage.postgres.audit import AuditLog
 from storage.postgres.customers import CustomerBook
 from storage.postgres.pool import Database
 
@@ -87,6 +89,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 emit=emit,
                 customers=KnownCustomers(CustomerBook(database, settings.tenant)),
                 appointments=Diary(AppointmentBook(database, settings.tenant)),
+                audit=AuditLog(database, settings.tenant),
             ),
             admission=Admission(settings.server.max_calls),
             degraded=health.degraded,
@@ -122,7 +125,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             if left:
                 log.error("publisher.left events=%d: Redis was not there to take them", left)
             for watch in watches:
-                watch.cancel()
+                await cancel_for_sure(watch)
 
 
 def _load(settings: Settings) -> tuple[dict[str, Agent], ToolRegistry]:

@@ -72,7 +72,7 @@ class AppointmentBook:
     def __init__(self, database: Database, tenant: str = "default", *, minutes: int = 30) -> None:
         self._database = database
         self._tenant = tenant
-        self._length = timedelta(minutes=minutes)
+        self.length = timedelta(minutes=minutes)
 
     async def schedule(
         self,
@@ -100,7 +100,7 @@ class AppointmentBook:
                     self._tenant,
                     name,
                     starts_at,
-                    starts_at + self._length,
+                    starts_at + self.length,
                     reason,
                     customer_id,
                     call_id,
@@ -128,5 +128,5 @@ class AppointmentBook:
         return [Appointment(**row) for row in rows]
 
     async def _refuse_if_taken(self, connection: Connection, starts_at: datetime) -> None:
-        if await connection.fetchval(_OVERLAPPING, self._tenant, starts_at, starts_at + self._length):
+        if await connection.fetchval(_OVERLAPPING, self._tenant, starts_at, starts_at + self.length):
             raise SlotTaken(starts_at)

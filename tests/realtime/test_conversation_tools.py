@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from realtime.conversation import TOOL_OUTPUT_LIMIT
+from realtime.tool_output import MODEL_LIMIT
+from realtime.tool_spec import ToolSpec
 from storage.events import SlotFilled, ToolCalled, ToolFinished, TurnCompleted
 from tests.fakes.realtime_story import Story
 
@@ -205,18 +206,30 @@ def test_an_output_is_capped_for_the_model_but_whole_on_record(sign: str) -> Non
 
     output = outputs(story)[0][1]
     kept, _, remark = output.partition("\n")
-    assert TOOL_OUTPUT_LIMIT - 4 < len(kept.encode()) <= TOOL_OUTPUT_LIMIT == 16 * 1024
+    assert MODEL_LIMIT - 4 < len(kept.encode()) <= MODEL_LIMIT == 16 * 1024
     assert text.startswith(kept)
     assert remark == f"[cut: {len(text.encode())} bytes in all]"
     assert story.only(ToolFinished).output == text
 
 
+def test_what_no_subscriber_could_swallow_is_cut_on_record_too() -> None:
+    story = asked()
+    story.agent_calls("look_up", "book")
+    story.tool_returns("x" * 300_000)
+    story.tool_returns({"rows": ["x" * 1000] * 300})
+
+    first, second = story.all(ToolFinished)
+    for output in (first.output, second.output):
+        assert 262_144 < len(output) < 262_200
+        assert output.endswith(" bytes in all]")
+
+
 def test_an_output_of_exactly_the_limit_is_not_cut() -> None:
     story = asked()
     story.agent_calls("look_up")
-    story.tool_returns("x" * TOOL_OUTPUT_LIMIT)
+    story.tool_returns("x" * MODEL_LIMIT)
 
-    assert outputs(story)[0][1] == "x" * TOOL_OUTPUT_LIMIT
+    assert outputs(story)[0][1] == "x" * MODEL_LIMIT
 
 
 def test_a_result_that_comes_after_the_call_is_on_record_but_not_sent() -> None:
@@ -243,7 +256,8 @@ def test_a_tool_that_never_returns_does_not_hold_the_record_open() -> None:
 
     story.tool_returns({}, run=run)  # nothing follows Close: the story would fail
 
-    assert story.all(ToolFinished) == []
+    cut = story.only(ToolFinished)
+    assert (cut.ok, cut.error, cut.call_item_id) == (False, "call_ended", run.item_id)
 
 
 def test_tools_are_listed_in_the_turn_that_used_them() -> None:
@@ -255,6 +269,144 @@ def test_tools_are_listed_in_the_turn_that_used_them() -> None:
     story.pass_time(1.0)
 
     assert [turn.tools for turn in story.all(TurnCompleted)] == [["look_up", "book"]]
+
+
+# Words for the silence in which a tool runs
+
+
+def spoken_to(**spec: str) -> Story:
+    """The caller has asked, and `look_up` runs."""
+    looks_up = ToolSpec(name="look_up", description="Looks up.", parameters={"type": "object"}, **spec)
+    books = ToolSpec(name="book", description="Books.", parameters={"type": "object"})
+    story = Story(tools=(looks_up, books)).connect()
+    story.caller_says("Is Monday free?")
+    return story
+
+
+def words_asked_for(story: Story) -> list[str]:
+    creates = [event["response"] for event in story.sent_of("response.create")]
+    assert all(create.get("tool_choice") == "none" for create in creates if "instructions" in create)
+    return [create["instructions"].split("# Now\n")[1] for create in creates if "instructions" in create]
+
+
+def test_a_tool_that_takes_two_seconds_is_bridged_with_words_once_and_its_result_still_told() -> None:
+    story = spoken_to()
+    story.agent_calls("look_up")
+    story.pass_time(1.9)
+    assert story.sent_of("response.create") == []
+
+    story.pass_time(0.2)
+    (words,) = words_asked_for(story)
+    assert "still on it" in words
+    story.agent_says("One moment, please.", ms=800)
+    story.pass_time(20)
+    assert len(story.sent_of("response.create")) == 1
+
+    story.tool_returns({"free": True})
+    story.acknowledge_items()
+    story.agent_says("It is free.", ms=400)
+    story.pass_time(15)
+    assert len(story.sent_of("response.create")) == 2
+    assert len(story.all(ToolFinished)) == 1
+
+
+def test_a_tools_own_words_are_said_in_its_silence() -> None:
+    story = spoken_to(speak_while="I am asking the dentist.")
+    story.agent_calls("look_up")
+    story.pass_time(2.1)
+
+    (words,) = words_asked_for(story)
+    assert '"I am asking the dentist."' in words
+
+
+def test_a_tool_that_wants_silence_gets_it() -> None:
+    story = spoken_to(speak_while="")
+    story.agent_calls("look_up")
+    story.pass_time(20)
+
+    assert story.sent_of("response.create") == []
+
+
+def test_a_quick_tool_is_not_talked_about() -> None:
+    story = spoken_to()
+    story.agent_calls("look_up")
+    story.pass_time(1.0)
+    story.tool_returns({"free": True})
+    story.acknowledge_items()
+    story.agent_says("It is free.", ms=400)
+    story.pass_time(15)
+
+    assert words_asked_for(story) == []
+
+
+def test_tools_side_by_side_share_one_sentence() -> None:
+    story = spoken_to(speak_while="I am asking.")
+    story.agent_calls("book", "look_up")
+    story.pass_time(2.1)
+    story.agent_says("I am asking.", ms=600)
+    story.pass_time(15)
+
+    assert len(words_asked_for(story)) == 1
+    assert '"I am asking."' in words_asked_for(story)[0]
+
+
+def test_words_for_a_silence_wait_until_there_is_one() -> None:
+    """The agent said something as it called the tool, then the caller speaks, then there is silence."""
+    story = spoken_to()
+    response = story.respond()
+    part = story.item(response)
+    story.voice(part, "Let me have a look at that for you.", 3000)
+    story.item_ends(part, "Let me have a look at that for you.")
+    story.call(response, "look_up")
+    story.response_ends(response)
+    story.pass_time(3.5)
+    item = story.caller_starts()
+    story.pass_time(3.0)
+    assert story.sent_of("response.create") == []
+    story.caller_stops(item)
+    story.agent_says("Yes?", ms=400)
+    story.pass_time(2.2)
+    assert story.sent_of("response.create") == []
+
+    story.pass_time(0.3)
+
+    assert len(words_asked_for(story)) == 1
+
+
+def test_a_caller_who_speaks_when_the_words_are_due_is_answered_instead() -> None:
+    story = spoken_to()
+    story.agent_calls("look_up")
+    story.pass_time(2.1)
+    assert len(words_asked_for(story)) == 1
+    response = story.respond(own=True)  # the server's own, to what the caller has just said
+    story.refuse()
+    story.response_ends(response)
+    story.pass_time(15)
+
+    assert len(words_asked_for(story)) == 1
+
+
+def test_words_that_fail_are_not_tried_again_after_the_answer() -> None:
+    story = spoken_to()
+    story.agent_calls("look_up")
+    story.pass_time(2.1)
+    story.response_fails(story.respond(), "server_error")
+    story.tool_returns({"free": True})
+    story.acknowledge_items()
+    story.agent_says("It is free.", ms=400)
+    story.pass_time(15)
+
+    assert len(words_asked_for(story)) == 1
+    assert story.closed is None
+
+
+def test_a_caller_who_hung_up_is_not_talked_to() -> None:
+    story = spoken_to()
+    story.agent_calls("look_up")
+    story.caller_hangs_up()
+    story.pass_time(4)
+
+    assert story.sent_of("response.create") == []
 
 
 def test_digits_are_told_to_the_model_in_words_and_answered_after_the_last() -> None:

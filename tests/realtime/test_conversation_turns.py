@@ -68,7 +68,7 @@ def test_only_the_first_sound_of_an_answer_counts() -> None:
     story.item_ends(part, "One moment.")
     story.call(response, "look_up")
     story.response_ends(response)
-    story.pass_time(3.0)
+    story.pass_time(2.0)
     story.tool_returns({})
     story.agent_says("It is.", ms=300)
     story.pass_time(1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from realtime.agent import Agent, Lookup
 from realtime.tool_spec import ToolOutcome
-from realtime.tools import CallContext, tool
+from realtime.tools import CallContext
 from realtime.tools.context import Booking, CustomerCard, TimeTaken
 from realtime.tools.customer_info import get_customer_info
 from realtime.tools.end_call import end_call
@@ -43,6 +42,8 @@ class CustomersInMemory:
 
 class DiaryInMemory:
     """Implements Appointments."""
+
+    length = timedelta(minutes=30)
 
     def __init__(self, *taken: datetime) -> None:
         self.taken = list(taken)
@@ -214,46 +215,3 @@ async def test_ending_the_call_is_left_to_the_conversation() -> None:
     outcome = await run(end_call, reason="the caller said goodbye")
 
     assert outcome.hang_up == "agent_hangup"
-
-
-# running
-
-
-@tool(timeout_s=0.01)
-async def never_returns() -> str:
-    """Wait."""
-    await asyncio.Event().wait()
-    return ""
-
-
-@tool()
-async def breaks() -> str:
-    """Break."""
-    raise RuntimeError("secret: 4111 1111 1111 1111")
-
-
-@tool()
-async def dates() -> dict[str, Any]:
-    """Give values that JSON does not have."""
-    return {"at": datetime(2026, 1, 1, tzinfo=UTC)}
-
-
-async def test_a_tool_that_does_not_answer_in_time_is_an_error_for_the_model() -> None:
-    outcome = await run(never_returns)
-
-    assert outcome.error == "timeout"
-    assert "did not answer in time" in outcome.output["message"]
-
-
-async def test_what_a_broken_tool_said_reaches_neither_the_model_nor_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    outcome = await run(breaks)
-
-    assert outcome.error == "tool_failed"
-    assert "4111" not in str(outcome.output) + caplog.text
-    assert "RuntimeError" in caplog.text
-
-
-async def test_what_a_tool_returns_becomes_json() -> None:
-    assert (await run(dates)).output == {"at": "2026-01-01T00:00:00Z"}
