@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from storage.bus.backoff import backoff_s
+from storage.bus.cancellation import cancel_for_sure
 from storage.bus.outbox import Admission, MemoryOutbox, Outbox
 from storage.bus.relay import FAILURES, REPLY_TIMEOUT_S, Relay
 from storage.channels import calls_channel, desk_channel, stream_of
@@ -115,8 +116,7 @@ class Publisher:
         """Stop writing and close the connection. What is still waiting is lost: `drain` first. Idempotent."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel_for_sure(task)
         self._connected = False
         await self._relay.close()
         if self.depth:

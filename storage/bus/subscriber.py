@@ -15,6 +15,7 @@ import redis.asyncio
 import redis.exceptions
 
 from storage.bus.backoff import backoff_s
+from storage.bus.cancellation import raise_if_cancelled
 from storage.channels import desk_channel
 from storage.codec import EnvelopeError, decode
 from storage.desk_events import DeskEnvelope, decode_desk
@@ -81,14 +82,17 @@ class _Listener(Generic[E]):
         """Bodies of messages; None for everything else that came."""
         async with client.pubsub() as pubsub:
             await pubsub.psubscribe(*self._patterns)
+            raise_if_cancelled()
             waiting_for = len(self._patterns)
             pinged = False
             while True:
                 message = await pubsub.get_message(timeout=_PING_EVERY_S)
+                raise_if_cancelled()
                 if message is None:
                     if pinged:
                         raise TimeoutError("Redis did not answer a ping")
                     await pubsub.ping()
+                    raise_if_cancelled()
                     pinged = True
                     continue
                 pinged = False

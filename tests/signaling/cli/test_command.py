@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from realtime.simulator.script import Script
+from realtime.simulator.server import Simulator
 from signaling.web.tokens import TokenSigner
 
 ROOT = Path(__file__).parents[3]
@@ -219,18 +221,20 @@ def test_check_finds_what_is_missing_and_names_the_fix(cordboard):
         assert findings[name]["fix"]
 
 
-def test_check_is_content_with_real_servers(cordboard, redis_url, database_url):
-    result = cordboard(
-        "check",
-        "--json",
-        CORDBOARD_URL="http://127.0.0.1:1",
-        REDIS_URL=redis_url,
-        DATABASE_URL=database_url,
-        CORDBOARD_REALTIME__URL="ws://127.0.0.1:9000/v1",
-        CORDBOARD_AGENTS__PATH=str(ROOT / "deploy" / "agents"),
-        CORDBOARD_AUTH__SECRET=SECRET,
-        CORDBOARD_HTTP_PORT="0",
-    )
+async def test_check_is_content_with_real_servers(cordboard, redis_url, database_url):
+    async with Simulator(mind=Script()) as model:
+        result = await asyncio.to_thread(
+            cordboard,
+            "check",
+            "--json",
+            CORDBOARD_URL="http://127.0.0.1:1",
+            REDIS_URL=redis_url,
+            DATABASE_URL=database_url,
+            CORDBOARD_REALTIME__URL=model.url,
+            CORDBOARD_AGENTS__PATH=str(ROOT / "deploy" / "agents"),
+            CORDBOARD_AUTH__SECRET=SECRET,
+            CORDBOARD_HTTP_PORT="0",
+        )
 
     findings = {finding["name"]: finding["state"] for finding in json.loads(result.stdout)}
     assert "bad" not in findings.values(), result.stdout
