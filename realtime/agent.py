@@ -17,9 +17,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from realtime.opening_hours import Hours
+
 SlotType = Literal[
     "text", "name", "date", "time", "datetime", "integer", "choice", "phone", "email", "boolean"
 ]
+
+
+CustomerField = Literal["name", "phone", "email", "notes", "next_appointment"]
 
 
 class InvalidAgent(ValueError):
@@ -157,7 +162,7 @@ class Lookup(_Document):
     """Whose record the agent may read: only the verified caller's, or that of any number said (fewer fields)."""
 
     scope: Literal["verified", "stated"] = "verified"
-    fields: list[str] = ["name", "next_appointment"]
+    fields: list[CustomerField] = ["name", "next_appointment"]
 
 
 class Notes(_Document):
@@ -201,7 +206,8 @@ class Agent(_Document):
     limits: Limits = Limits()
     timezone: str = "UTC"
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"  # ISO 3166: where numbers without + are from
-    opening_hours: str | None = None
+    opening_hours: str | None = None  # in words; without them the model reads `hours`
+    hours: list[Hours] = []  # what bookings are held to; none: any time
     transcription: Transcription = Transcription()
     fallback: list[str] = []
     lookup: Lookup = Lookup()
@@ -324,9 +330,9 @@ def _place(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
     return ".".join(path) or "document", siblings
 
 
-def _document_of(annotation: Any) -> type[_Document] | None:
+def _document_of(annotation: Any) -> type[BaseModel] | None:
     """The one model in `Model`, `list[Model]` or `Model | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, _Document):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_document_of, get_args(annotation))), None)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from realtime.agent import Agent, Goal, Guideline
+from realtime.opening_hours import in_words
 
 _LANGUAGES = {
     "en": "English", "ja": "Japanese", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian",
@@ -123,8 +124,8 @@ def _safety(agent: Agent) -> str:
 
 def _this_call(agent: Agent, local: datetime, caller_number: str | None, known: Mapping[str, str]) -> str:
     lines = [f"Today is {local:%A}, {local:%Y-%m-%d}; the time is {local:%H:%M} ({agent.timezone})."]
-    if agent.opening_hours:
-        lines.append(f"Opening hours: {agent.say(agent.opening_hours)}")
+    if agent.opening_hours or agent.hours:
+        lines.append(f"Opening hours: {agent.say(agent.opening_hours or in_words(agent.hours))}")
     if caller_number:
         lines.append(f"The caller's telephone number is {caller_number}.")
     lines += [f"Already known: {name} is {value}." for name, value in known.items()]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from datetime import date as Date  # noqa: N812 - the parameter is called what the caller says: date
-from datetime import datetime, timedelta
 from datetime import time as Time  # noqa: N812
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from realtime.opening_hours import in_words, is_open
 from realtime.tools.context import CallContext, TimeTaken, ToolError
 from realtime.tools.registry import tool
 
@@ -35,6 +36,11 @@ async def schedule_appointment(
     starts_at = datetime.combine(date, time.replace(tzinfo=None), tzinfo=zone)
     if starts_at <= call.started_at:
         raise ToolError("in_the_past", "That time has passed. Ask for a later one.")
+    if not _open_at(starts_at, call):
+        hours = in_words(call.agent.hours)
+        raise ToolError(
+            "closed", f"That is outside the opening hours: {hours} {await _offer(starts_at, call)}"
+        )
     try:
         booking = await call.appointments.schedule(
             call_id=call.call_id,
@@ -44,8 +50,7 @@ async def schedule_appointment(
             reason=reason,
         )
     except TimeTaken:
-        free = await _free_near(starts_at, call)
-        offer = f"Free on that day: {', '.join(free)}." if free else "Ask for another day."
+        offer = await _offer(starts_at, call)
         raise ToolError("time_taken", f"Somebody else has that time. {offer}") from None
     local = booking.starts_at.astimezone(zone)
     return {
@@ -58,13 +63,30 @@ async def schedule_appointment(
     }
 
 
-async def _free_near(wanted: datetime, call: CallContext) -> list[str]:
-    """Up to three free times, nearest first."""
+def _open_at(starts_at: datetime, call: CallContext) -> bool:
+    """The whole appointment, in the wall-clock time that opening hours are written in."""
     assert call.appointments is not None
+    zone = ZoneInfo(call.agent.timezone)
+    ends_at = (starts_at.astimezone(UTC) + call.appointments.length).astimezone(zone)
+    return is_open(call.agent.hours, starts_at.replace(tzinfo=None), ends_at.replace(tzinfo=None))
+
+
+async def _offer(wanted: datetime, call: CallContext) -> str:
+    """Up to three free times near the one that was wanted, in words."""
+    assert call.appointments is not None
+    length = call.appointments.length
     start, end = wanted - OFFER_WITHIN, wanted + OFFER_WITHIN
-    taken = set(await call.appointments.taken_between(start, end))
-    steps = range(int((end - start) / STEP))
-    times = [start + STEP * step for step in steps]
-    free = [at for at in times if at > call.started_at and at not in taken and at.date() == wanted.date()]
-    free.sort(key=lambda at: abs(at - wanted))
-    return [f"{at:%H:%M}" for at in sorted(free[:3])]
+    taken = await call.appointments.taken_between(start - length, end)
+    times = [start + STEP * step for step in range(int((end - start) / STEP))]
+    free = [
+        at
+        for at in times
+        if at > call.started_at
+        and at.date() == wanted.date()
+        and _open_at(at, call)
+        and all(abs(at - other) >= length for other in taken)
+    ]
+    nearest = sorted(sorted(free, key=lambda at: abs(at - wanted))[:3])
+    if not nearest:
+        return "Ask for another day or time."
+    return f"Free on that day: {', '.join(f'{at:%H:%M}' for at in nearest)}."

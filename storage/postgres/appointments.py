@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from storage.postgres.pool import Connection, Database
 
 
@@ -60,8 +62,8 @@ ORDER BY starts_at LIMIT 1
 
 _OF_CALL = f"SELECT {_COLUMNS} FROM appointments WHERE tenant = $1 AND call_id = $2 ORDER BY booked_at"  # noqa: S608 - constants only
 
-# Bookings of a tenant go one after another, so that two callers cannot both find the same time free.
-# The lock ends with the transaction; PostgreSQL has no exclusion over text and a range without an extension.
+# Bookings of a tenant go one after another, so that two callers do not wait for each other's exclusion (the
+# table's last word, whoever writes) until PostgreSQL calls it a deadlock. The lock ends with the transaction.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('cordboard.appointments.' || $1, 0))"
 
 
@@ -95,17 +97,20 @@ class AppointmentBook:
             row = await connection.fetchrow(_BY_KEY, self._tenant, idempotency_key)
             if row is None:
                 await self._refuse_if_taken(connection, starts_at)
-                row = await connection.fetchrow(
-                    _INSERT,
-                    self._tenant,
-                    name,
-                    starts_at,
-                    starts_at + self.length,
-                    reason,
-                    customer_id,
-                    call_id,
-                    idempotency_key,
-                )
+                try:
+                    row = await connection.fetchrow(
+                        _INSERT,
+                        self._tenant,
+                        name,
+                        starts_at,
+                        starts_at + self.length,
+                        reason,
+                        customer_id,
+                        call_id,
+                        idempotency_key,
+                    )
+                except asyncpg.ExclusionViolationError as error:
+                    raise SlotTaken(starts_at) from error
             assert row is not None
             return Appointment(**row)
 

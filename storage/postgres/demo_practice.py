@@ -61,7 +61,13 @@ async def seed_demo(database_url: str, *, today: date, zone: ZoneInfo) -> int:
                 starts_at = datetime.combine(day, time(hour, minute), zone)
                 ends_at = starts_at + timedelta(minutes=30)
                 key = f"demo:{phone}"
-                await connection.execute(_APPOINTMENT, starts_at, ends_at, name, reason, customer_id, key)
+                try:
+                    async with connection.transaction():
+                        await connection.execute(
+                            _APPOINTMENT, starts_at, ends_at, name, reason, customer_id, key
+                        )
+                except asyncpg.ExclusionViolationError:
+                    continue  # a caller has booked that time: then this one has nothing ahead
     finally:
         await connection.close()
     return len(_PEOPLE)

@@ -64,6 +64,10 @@ def test_there_is_a_sample_agent() -> None:
             '[[goals]]\nid = "g"\ndescription = "d"\n[[goals.slots]]\nname = "a"\ndescription = "b"\ntpye = "text"',
             "goals.0.slots.0.tpye: unknown key, did you mean 'type'?",
         ),
+        (
+            '[[hours]]\ndays = ["mon"]\nopens = "08:00"\ncloses = "18:00"\nclose = "18:00"',
+            "hours.0.close: unknown key, did you mean 'closes'?",
+        ),
     ],
 )
 def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(text: str, problem: str) -> None:
@@ -106,6 +110,18 @@ def test_the_message_names_the_document_and_lists_the_problems() -> None:
         "  a_a: unknown key",
         "  b_b: unknown key",
     ]
+
+
+def test_fields_that_no_customer_has_cannot_be_listed_for_reading_out() -> None:
+    (problem,) = problems(MINIMAL + '[lookup]\nfields = ["name", "id"]')
+
+    assert problem.startswith("lookup.fields.1: Input should be 'name', 'phone', 'email'")
+
+
+def test_an_agent_whose_hours_went_through_json_is_the_same() -> None:
+    agent = parse_agent(MINIMAL + '[[hours]]\ndays = ["mon"]\nopens = 08:00:00\ncloses = "18:00"', source="x")
+
+    assert Agent.model_validate_json(agent.model_dump_json()) == agent
 
 
 def test_what_is_not_toml_is_said_so() -> None:

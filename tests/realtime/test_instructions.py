@@ -87,7 +87,9 @@ def test_no_section_is_empty_and_none_is_there_without_need() -> None:
     found = sections(render(receptionist(), now=NOW))
 
     assert all(body.strip() for body in found.values())
-    assert not {"Instructions", "Guidelines", "Conversation flow", "Tools", "Safety and escalation"} & set(found)
+    assert not {"Instructions", "Guidelines", "Conversation flow", "Tools", "Safety and escalation"} & set(
+        found
+    )
 
 
 def test_an_agent_that_is_almost_the_same_has_the_same_beginning() -> None:
@@ -198,3 +200,13 @@ def test_stages_stand_before_the_goals() -> None:
     flow = sections(render(receptionist(**{**FULL, "flow": STAGED["flow"]}), now=NOW))["Conversation flow"]
 
     assert flow.index("Stage 1") < flow.index("Goal booking")
+
+
+def test_hours_are_told_in_words_where_the_document_has_none_of_its_own() -> None:
+    hours = [{"days": ["mon", "tue"], "opens": "08:00", "closes": "18:00"}]
+    text = render(receptionist(hours=hours), now=NOW)
+
+    assert "Opening hours: Monday and Tuesday 08:00 to 18:00, closed on Wednesday" in text
+    assert (
+        "Opening hours: by day\n" in render(receptionist(hours=hours, opening_hours="by day"), now=NOW) + "\n"
+    )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 
 from storage.call_ids import new_call_id
 from storage.postgres.appointments import AppointmentBook, SlotTaken
 from storage.postgres.customers import CustomerBook
 from storage.postgres.demo_practice import seed_demo, working_day
+from storage.postgres.migrate import migrate, read_migrations
 from storage.postgres.pool import Database, RecordUnavailableError
 from tests.conftest import TEMPLATE
 from tests.fakes.record_dump import rows
@@ -121,6 +123,72 @@ async def test_of_eight_callers_who_want_the_same_time_one_gets_it(database: Dat
             return_exceptions=True,
         )
         assert sum(isinstance(result, SlotTaken) for result in results) == 7
+
+
+async def test_whoever_writes_the_table_refuses_two_at_the_same_time(
+    database: Database, database_url: str
+) -> None:
+    """A program that asks nobody, and whose row nobody sees until it commits."""
+    book = AppointmentBook(database)
+    other = await asyncpg.connect(database_url)
+    insert = """INSERT INTO appointments (starts_at, ends_at, name, idempotency_key)
+                VALUES ($1::timestamptz, $1::timestamptz + interval '30 minutes', 'x', $2)"""
+    writing = other.transaction()
+    await writing.start()
+    await other.execute(insert, AT_NINE, "theirs")
+    ours = asyncio.create_task(book.schedule(idempotency_key="k", call_id=None, name="y", starts_at=AT_NINE))
+    await until_somebody_waits(database)
+    await writing.commit()
+
+    with pytest.raises(SlotTaken):
+        await ours
+    with pytest.raises(asyncpg.ExclusionViolationError):
+        await other.execute(insert, AT_NINE + timedelta(minutes=29), "later")
+    await other.execute(insert, AT_NINE + timedelta(minutes=30), "after")
+    await other.execute("UPDATE appointments SET cancelled_at = now() WHERE idempotency_key = 'theirs'")
+    await other.close()
+    assert (await book.schedule(idempotency_key="k", call_id=None, name="y", starts_at=AT_NINE)).id
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """For another's transaction. PostgreSQL tells nobody: asking is all there is."""
+    async with asyncio.timeout(5), database.connection() as connection:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not await connection.fetchval(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_appointments_that_overlapped_before_the_rule_are_kept(empty_database_url: str) -> None:
+    migrations = read_migrations()
+    await migrate(empty_database_url, [each for each in migrations if each.version < 4])
+    connection = await asyncpg.connect(empty_database_url)
+    for key in ("first", "second"):
+        await connection.execute(
+            """INSERT INTO appointments (starts_at, ends_at, name, idempotency_key)
+               VALUES ($1::timestamptz, $1::timestamptz + interval '30 minutes', 'x', $2)""",
+            AT_NINE,
+            key,
+        )
+
+    await migrate(empty_database_url)
+
+    kept = await connection.fetch("SELECT idempotency_key, tolerated FROM appointments ORDER BY id")
+    await connection.close()
+    assert [tuple(row) for row in kept] == [("first", False), ("second", True)]
+
+
+async def test_a_demo_whose_time_was_booked_by_a_caller_starts_all_the_same(
+    database: Database, database_url: str
+) -> None:
+    today = datetime.now(SEATTLE).date()
+    await seed_demo(database_url, today=today - timedelta(days=60), zone=SEATTLE)
+    nine = datetime.combine(working_day(today, 2), time(9, 0), SEATTLE)  # Anna Berg's
+    await AppointmentBook(database).schedule(idempotency_key="k", call_id=None, name="y", starts_at=nine)
+
+    assert await seed_demo(database_url, today=today, zone=SEATTLE) == 12
+    anna = await CustomerBook(database).find_by_phone("+12065550101")
+    assert anna is not None
+    assert anna.next_appointment is None
 
 
 async def test_tenants_do_not_share_a_book(database: Database) -> None:

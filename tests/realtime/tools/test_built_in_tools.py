@@ -176,6 +176,53 @@ async def test_a_time_that_is_taken_comes_back_with_free_ones_near_it() -> None:
     assert "14:00, 14:30, 16:00" in outcome.output["message"]
 
 
+def open_on(days: str, opens: str, closes: str) -> Agent:
+    hours = [{"days": days.split(), "opens": opens, "closes": closes}]
+    return Agent.model_validate({"id": "a", "name": "A", "timezone": "Europe/Berlin", "hours": hours})
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "offer"),
+    [
+        ("2026-11-25", "17:45", "Free on that day: 16:15, 16:45, 17:15."),
+        ("2026-11-25", "07:30", "Free on that day: 08:00, 08:30, 09:00."),
+        ("2026-11-28", "10:00", "Ask for another day or time."),
+        ("2026-11-25", "03:00", "Ask for another day or time."),
+    ],
+)
+async def test_nothing_is_booked_outside_the_opening_hours(date: str, time: str, offer: str) -> None:
+    diary = DiaryInMemory()
+    call = context(agent=open_on("mon tue wed thu fri", "08:00", "18:00"), appointments=diary)
+
+    outcome = await run(schedule_appointment, call, name="Ann Lee", date=date, time=time)
+
+    assert outcome.error == "closed"
+    assert "Monday to Friday 08:00 to 18:00" in outcome.output["message"]
+    assert outcome.output["message"].endswith(offer)
+    assert diary.taken == []
+
+
+async def test_the_last_appointment_of_the_day_ends_when_the_door_closes() -> None:
+    call = context(agent=open_on("wed", "08:00", "18:00"))
+
+    outcome = await run(schedule_appointment, call, name="Ann Lee", date="2026-11-25", time="17:30")
+
+    assert outcome.ok
+
+
+async def test_a_time_that_overlaps_another_is_not_offered() -> None:
+    taken = datetime(2026, 11, 25, 15, 0, tzinfo=BERLIN)
+    call = context(
+        agent=open_on("wed", "14:30", "16:30"),
+        appointments=DiaryInMemory(taken, taken + timedelta(minutes=10)),
+    )
+
+    outcome = await run(schedule_appointment, call, name="Ann Lee", date="2026-11-25", time="15:10")
+
+    assert outcome.error == "time_taken"
+    assert "Free on that day: 15:40." in outcome.output["message"]
+
+
 async def test_the_past_cannot_be_booked() -> None:
     outcome = await run(schedule_appointment, name="Ann Lee", date="2026-11-23", time="08:00")
 
