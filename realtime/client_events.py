@@ -35,7 +35,7 @@ def session_update(event_id: str, session: dict[str, Any]) -> bytes:
 
 def create_response(event_id: str, request_id: str, response: dict[str, Any]) -> bytes:
     """`response.create`. `request_id` comes back in the response's metadata: the only correlation there is."""
-    body = {**response, "metadata": {"request": request_id}}
+    body = {**response, "metadata": {**response.get("metadata", {}), "request": request_id}}
     return _encode({"type": "response.create", "event_id": event_id, "response": body})
 
 

@@ -37,6 +37,8 @@ from realtime.effects import (
 )
 from realtime.fillers import Fillers
 from realtime.function_calls import CallGroup, FunctionCalls, parse_arguments
+from realtime.goals import GoalProgress, progress_lines
+from realtime.note_taker import NoteTaker
 from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
 from realtime.session_config import ending_silence_ms, format_mismatch, session_config
@@ -83,6 +85,7 @@ FATAL_ERRORS = frozenset(
     }
 )
 SETUP_S = 15.0  # a session that is not configured by then leaves the caller in silence: the call ends
+SUMMARY_S = 2.5  # of those that `call.ended` may wait, what is left for a summary at the least
 LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
 GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends without it
 RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
@@ -116,7 +119,11 @@ class Conversation:
         self.agent = agent
         self.phase = Phase.CONNECTING
         self._model = model
-        self._instructions = instructions_text
+        self._first_instructions = instructions_text
+        self.goals = GoalProgress(agent)
+        self._notes = NoteTaker(
+            agent, self.goals, model=model, render=lambda: self._instructions, wall=self._wall_time
+        )
         self._tools = tuple(tools)
         self._tools_by_name = {tool.name: tool for tool in tools}
         self._origin = origin
@@ -172,6 +179,11 @@ class Conversation:
             server_events.Malformed: self._on_malformed,
         }
 
+    @property
+    def _instructions(self) -> str:
+        """With what is known by now at the end, so that whatever caches prefixes keeps the rest."""
+        return "\n".join([self._first_instructions, *progress_lines(self.goals)])
+
     # What the shell asks.
 
     def effects(self) -> list[Effect]:
@@ -185,7 +197,7 @@ class Conversation:
         if self.phase is Phase.CLOSED:
             return None
         if self.phase is Phase.ENDING:
-            return self._close_by
+            return self._summary_at()
         due = [self._ending_by if self._ending is not None else self._max_duration_at]
         if self.phase is not Phase.READY:
             due.append(self._setup_by)
@@ -200,7 +212,10 @@ class Conversation:
         if self.phase is Phase.CLOSED:
             return
         handler = self._handlers.get(type(event))
-        if handler is not None:
+        if self._notes.receive(event, now):
+            self._take_notes()
+            self._close_if_complete()
+        elif handler is not None:
             handler(event, now)
         self._pump(now)
 
@@ -209,6 +224,7 @@ class Conversation:
         if self.phase is Phase.CLOSED:
             return
         self._session_gone = True
+        self._notes.session_lost()
         if self.phase is Phase.ENDING:
             self._close_if_complete()  # no late words will come
         else:
@@ -300,6 +316,8 @@ class Conversation:
         if call is None:
             return
         self._fillers.over(call_id)
+        self._notes.tool_finished(call_id, outcome.ok, outcome.output, now)
+        self._take_notes()
         self._publish_all(outcome.events)
         self._publish(call.ended(outcome))
         group = call.group
@@ -351,6 +369,8 @@ class Conversation:
     def wake(self, now: float) -> None:
         """Time has passed."""
         if self.phase is Phase.ENDING:
+            if now >= (self._summary_at() or now) and self._notes.summary_due:
+                self._sum_up()
             if self._close_by is not None and now >= self._close_by:
                 self._publish_all(self._calls.abandon(now))
                 self._close_record()
@@ -612,6 +632,7 @@ class Conversation:
             name = item.name or ""
             arguments = parse_arguments(item.arguments)
             self._turns.tool_called(name)
+            self._notes.tool_called(call_id, name, arguments or {})
             self._publish(ToolCalled(name=name, call_item_id=item.id or call_id, arguments=arguments or {}))
             tool = self._tools_by_name.get(name)
             if tool is None:
@@ -712,14 +733,39 @@ class Conversation:
             or self._last_words is not None
             or self._responses.active is not None
         )
-        if self._record_closed and self._calls.idle and not awaits_session:
+        if not self._record_closed or not self._calls.idle or awaits_session:
+            return
+        if self._notes.summary_due and not self._session_gone:
+            self._sum_up()
+        elif self._session_gone or not self._notes.awaits_summary:
             self._close()
+
+    def _sum_up(self) -> None:
+        self._notes.ask_for_summary()
+        self._take_notes()
+
+    def _summary_at(self) -> float | None:
+        """When to end the wait for last words: for the sake of a summary of the others, or at all."""
+        if self._close_by is None or self._session_gone or not self._notes.summary_due:
+            return self._close_by
+        return self._close_by - SUMMARY_S
+
+    def _take_notes(self) -> None:
+        """What was written down beside the conversation, or is to be."""
+        self._publish_all(self._notes.events())
+        for message in self._notes.messages():
+            if not self._session_gone:
+                self._send(message)
 
     def _close(self) -> None:
         if self.phase is not Phase.ENDING or self._ending is None:
             return
+        conclusion = self._notes.conclude()
+        self._take_notes()
         self.phase = Phase.CLOSED
-        self._effects.append(Close(reason=self._ending))
+        self._effects.append(
+            Close(reason=self._ending, outcome=conclusion.outcome, summary=conclusion.summary)
+        )
 
     def _pump(self, now: float) -> None:
         """Send the response that is due; end a call that has said its last word."""
@@ -733,6 +779,9 @@ class Conversation:
             self._send(client_events.create_response(event_id, request.request_id, request.body))
         elif self._ending is not None and self._nothing_to_say:
             self.hang_up(self._ending, now)
+        elif self._nothing_to_say and not self._transcript.awaits_caller:
+            self._notes.quiet(now)
+        self._take_notes()
 
     # Small things.
 
@@ -757,6 +806,7 @@ class Conversation:
     def _finals(self, finals: Sequence[Final]) -> None:
         for final in finals:
             self._partial_at.pop(final.item_id, None)
+            self._notes.heard(final)
             self._publish(
                 TranscriptFinal(
                     item_id=final.item_id,
@@ -770,9 +820,11 @@ class Conversation:
                 )
             )
 
+    def _wall_time(self, at: float) -> datetime:
+        return self._origin[1].astimezone(UTC) + timedelta(seconds=at - self._origin[0])
+
     def _wall(self, at: float) -> str:
-        moment = self._origin[1].astimezone(UTC) + timedelta(seconds=at - self._origin[0])
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._wall_time(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _request_id(response: server_events.ResponseState) -> str | None:

@@ -131,6 +131,8 @@ class Close:
     """All that can still be learned is learned: close the session and write `call.ended`."""
 
     reason: EndReason
+    outcome: str | None = None  # an id of the agent's outcomes
+    summary: str | None = None
 
 
 Effect = (

@@ -285,7 +285,9 @@ def doers(goal: Goal, tools: Sequence[str]) -> frozenset[str]:
 
 
 def progress_lines(progress: GoalProgress) -> list[str]:
-    """What the instructions of a call say of its progress; none for an agent without slots."""
+    """What the instructions of a call say of its progress; nothing while nothing is known."""
+    if not progress.known:
+        return []  # the goals' own section says what is to be found out
     lines = [f"Already known: {name} is {_spoken(value)}." for name, value in progress.known.items()]
     if progress.confirmed:
         lines.append(f"The caller has confirmed: {', '.join(progress.confirmed)}.")

@@ -4,5 +4,13 @@ from realtime.tools.customer_info import get_customer_info
 from realtime.tools.end_call import end_call
 from realtime.tools.operator_handoff import request_operator_handoff
 from realtime.tools.schedule_appointment import schedule_appointment
+from realtime.tools.slot_information import confirm_information, record_information
 
-TOOLS = (get_customer_info, schedule_appointment, request_operator_handoff, end_call)
+TOOLS = (
+    get_customer_info,
+    schedule_appointment,
+    record_information,
+    confirm_information,
+    request_operator_handoff,
+    end_call,
+)

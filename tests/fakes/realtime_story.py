@@ -23,6 +23,7 @@ from media.playout import PartKey, PlayoutLedger
 from realtime import effects
 from realtime.agent import Agent
 from realtime.conversation import Conversation
+from realtime.recorded_words import RecordedWords
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome, ToolSpec
 from storage.events import EndReason, Event
@@ -31,6 +32,8 @@ CLIENT_EVENTS: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 SERVER_EVENTS: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 STARTED = 100.0
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
+PATIENT = {"idle_prompt_s": 600, "idle_hangup_s": 1200}
+NOTICE_HEARD_S = 7.0  # the recorded notice is shorter
 TOOLS = tuple(
     ToolSpec(name=name, description=f"{name}.", parameters={"type": "object", "properties": {}})
     for name in ("look_up", "book", "end_call")
@@ -40,7 +43,9 @@ E = TypeVar("E", bound=Event)
 
 
 def receptionist(**changes: Any) -> Agent:
-    return Agent.model_validate({"id": "desk", "name": "Robin", "greeting": "Good morning.", **changes})
+    """A patient one: whoever tells a story of silence says how long it may last."""
+    document = {"id": "desk", "name": "Robin", "greeting": "Good morning.", "limits": PATIENT}
+    return Agent.model_validate({**document, **changes})
 
 
 def unknown_fields(value: Any, path: str = "") -> list[str]:
@@ -91,8 +96,14 @@ class Story:
         self.events: list[Event] = []
         self.tool_runs: list[effects.RunTool] = []
         self.notes: list[effects.Note] = []
+        self.asides: list[dict[str, Any]] = []  # asked for beside the conversation, and not answered
+        self.opened: list[str] = []  # the model of each further session
+        self.appended: list[effects.AppendAudio] = []
+        self.recorded: list[RecordedWords] = []
+        self.handoffs: list[effects.RequestHandoff] = []
         self.hung_up: EndReason | None = None
         self.closed: EndReason | None = None
+        self.close: effects.Close | None = None
         self.flushes = 0
         self.paused = False
         self.heard_audio_ms = 0  # put on RTP
@@ -127,7 +138,9 @@ class Story:
             case effects.Send(message=message):
                 event = checked_client_event(message) if self._check else json.loads(message)
                 self.sent.append(event)
-                if event["type"] == "response.create":
+                if event["type"] == "response.create" and event["response"].get("conversation") == "none":
+                    self.asides.append(event)
+                elif event["type"] == "response.create":
                     self._asked.append(event)
             case effects.Play(part=part, pcm=pcm):
                 self.ledger.queue(part, len(pcm) // 2)
@@ -148,6 +161,22 @@ class Story:
                 self.events.append(event)
             case effects.RunTool():
                 self.tool_runs.append(effect)
+            case effects.OpenSession(model=model):
+                self.opened.append(model)
+                self._asked.clear()
+                self._previous_item = None
+            case effects.AppendAudio():
+                self.appended.append(effect)
+                self.conversation.audio_appended(0, self.now)
+            case effects.PlayRecorded(part=part, words=words):
+                self.recorded.append(words)
+                samples = words.ms * FRAME_SAMPLES // FRAME_MS
+                self.ledger.queue(part, samples)
+                self.ledger.finish(part)
+                self._queue.append([part, samples])
+                self._sounding = True
+            case effects.RequestHandoff():
+                self.handoffs.append(effect)
             case effects.Note():
                 self.notes.append(effect)
             case effects.HangUp(reason=reason):
@@ -156,6 +185,7 @@ class Story:
                 self._media_up = False
             case effects.Close(reason=reason):
                 self.closed = reason
+                self.close = effect
 
     def pass_time(self, seconds: float) -> None:
         """Packets leave, audio is appended and deadlines fall due, 20 ms at a time."""
@@ -340,6 +370,35 @@ class Story:
         self.item_ends(part, text)
         self.response_ends(response)
         return part
+
+    def writes(self, text: str, *, status: str = "completed", created: bool = True) -> dict[str, Any]:
+        """The oldest response beside the conversation, whole; what had asked for it."""
+        asked = self.asides.pop(0)
+        response = _Response(id=self._id("resp"), metadata=asked["response"]["metadata"])
+        state = {"conversation_id": None}
+        if created:
+            self.server("response.created", response={**self._state(response, "in_progress"), **state})
+        item = {
+            "id": self._id("item"),
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [],
+        }
+        place = {"response_id": response.id, "output_index": 0}
+        self.server("response.output_item.added", item=item, **place)
+        where = {"item_id": item["id"], "content_index": 0, **place}
+        self.server("response.content_part.added", part={"type": "text", "text": ""}, **where)
+        self.server("response.output_text.delta", delta=text, **where)
+        self.server("response.output_text.done", text=text, **where)
+        self.server("response.content_part.done", part={"type": "text", "text": text}, **where)
+        self.server("response.output_item.done", item={**item, "status": "completed"}, **place)
+        response.output.append(
+            {**item, "status": "completed", "content": [{"type": "output_text", "text": text}]}
+        )
+        usage = {"total_tokens": 12, "input_tokens": 10, "output_tokens": 2}
+        self.server("response.done", response={**self._state(response, status), **state, "usage": usage})
+        return asked
 
     def agent_calls(self, *names: str, arguments: str = "{}") -> list[str]:
         response = self.respond()
