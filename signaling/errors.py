@@ -2,10 +2,12 @@
 
     Problem
     ├── BadRequest 400 · NotSignedIn 401 · NotAllowed 403 · NotAcceptable 406 · TooSlow 408
-    ├── NotFound 404 ── UnknownAgent · UnknownCall · UnknownTool
+    ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall · UnknownTool
+    ├── Conflict 409 · PreconditionFailed 412 · PreconditionRequired 428
     ├── BodyTooLarge 413 · UnsupportedMediaType 415 · InvalidBody 422 · TooManyRequests 429
     ├── OfferRefused 400 413 422 (by its code)
-    └── Unavailable 503 ── Draining · NoCapacity · ModelUnreachable · RecordUnavailable · PagesNotBuilt
+    └── Unavailable 503 ── Draining · NoCapacity · ModelUnreachable · RecordUnavailable
+        · AgentsUnavailable · PagesNotBuilt
 
 `code` is the key that pages translate and programs test; `detail` says what happened this time, `fix` what
 to do about it. Neither ever holds a secret, a transcript or a token.
@@ -117,6 +119,13 @@ class UnknownAgent(NotFound):
     title = "No such agent"
 
 
+class UnknownVersion(NotFound):
+    """The agent has never had this version."""
+
+    code = "unknown_version"
+    title = "No such version"
+
+
 class UnknownCall(NotFound):
     """Neither a running call nor one on record."""
 
@@ -153,6 +162,30 @@ class TooSlow(Problem):
     code = "body_timeout"
     status = 408
     title = "The request body did not arrive in time"
+
+
+class Conflict(Problem):
+    """Right in itself, but not beside what is there already."""
+
+    code = "conflict"
+    status = 409
+    title = "In conflict with what is there"
+
+
+class PreconditionFailed(Problem):
+    """The `If-Match` header names a state that is over (RFC 9110 §15.5.13)."""
+
+    code = "changed_meanwhile"
+    status = 412
+    title = "Somebody has changed this meanwhile"
+
+
+class PreconditionRequired(Problem):
+    """The method would overwrite what the client may not have seen (RFC 6585 §3)."""
+
+    code = "if_match_required"
+    status = 428
+    title = "An If-Match header is needed"
 
 
 class BodyTooLarge(Problem):
@@ -258,6 +291,13 @@ class RecordUnavailable(Unavailable):
 
     code = "record_unavailable"
     title = "Past calls are not available now"
+
+
+class AgentsUnavailable(Unavailable):
+    """Postgres is down: agents answer as before, drafts and versions cannot be read or written."""
+
+    code = "agents_unavailable"
+    title = "Drafts and versions are not available now"
 
 
 class PagesNotBuilt(Unavailable):

@@ -10,8 +10,8 @@ from realtime.tools.registry import ToolRegistry
 from signaling.web.ports import AgentSummary, ToolSummary
 
 
-class AgentFiles:
-    """The agents that were loaded at the start. Implements `AgentBook`."""
+class AnsweringAgents:
+    """The agents that answer at the moment. Implements `AgentBook`."""
 
     def __init__(self, agents: Mapping[str, Agent]) -> None:
         self._agents = agents

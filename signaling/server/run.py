@@ -14,10 +14,13 @@ from realtime.client.endpoint import Endpoint
 from realtime.files.agents import load_agents
 from realtime.tools.registry import ToolRegistry, discover
 from signaling.admission import Admission
-from signaling.server.books import AgentFiles, RegisteredTools
+from signaling.server.agent_office import AgentOffice
+from signaling.server.agent_shelf import AgentShelf
+from signaling.server.books import AnsweringAgents, RegisteredTools
 from signaling.server.call_session import CallServices
 from signaling.server.model_probe import ModelProbe
 from signaling.server.practice import Diary, KnownCustomers, Record
+from signaling.server.published_agents import PublishedAgents
 from signaling.server.switchboard import Switchboard, tools_missing
 from signaling.settings import Settings
 from signaling.web.app import make_app
@@ -28,6 +31,7 @@ from storage.bus.publisher import Publisher
 from storage.bus.subscriber import Subscriber
 from storage.channels import calls_pattern
 from storage.envelope import Envelope
+from storage.postgres.agents import AgentStore
 from storage.postgres.appointments import AppointmentBook
 from storage.postgres.audit import AuditLog
 from storage.postgres.customers import CustomerBook
@@ -57,7 +61,7 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int
 
 
 async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
-    agents, tools = _load(settings)
+    files, tools = _load(settings)
     endpoint = _endpoint(settings)
     if settings.redis_url is None or settings.database_url is None:
         missing = "REDIS_URL" if settings.redis_url is None else "DATABASE_URL"
@@ -69,7 +73,11 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         publisher = await stack.enter_async_context(Publisher(settings.redis_url))
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
-        health = _Health(publisher, database)
+        store = AgentStore(database, settings.tenant)
+        shelf = AgentShelf(files, tools)
+        published = PublishedAgents(store, shelf)
+        await published.refresh()
+        health = _Health(publisher, database, shelf)
         feed = Feed()
 
         def emit(envelope: Envelope) -> None:
@@ -78,7 +86,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
 
         probe = ModelProbe(endpoint, settings.realtime.model)
         switchboard = Switchboard(
-            agents=agents,
+            agents=shelf,
             tools=tools,
             services=CallServices(
                 node=settings.server.node,
@@ -100,7 +108,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             Record(database, settings.tenant),
             feed,
             settings,
-            agents=AgentFiles(agents),
+            agents=AnsweringAgents(shelf),
+            drafts=AgentOffice(store, shelf, published, tenant=settings.tenant, announce=publisher.announce),
             tools=RegisteredTools(tools),
         )
         listener = Listener(app, host=settings.server.host, port=settings.server.port)
@@ -115,6 +124,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             watches = [
                 group.create_task(probe.watch(), name="model probe"),
                 group.create_task(health.watch(), name="database check"),
+                group.create_task(published.watch(settings.redis_url, settings.tenant), name="agents"),
                 group.create_task(_other_nodes(settings, switchboard, feed), name="other nodes' events"),
             ]
             if ready is not None:
@@ -175,14 +185,17 @@ class _Stopping:
 class _Health:
     """What is down while calls go on."""
 
-    def __init__(self, publisher: Publisher, database: Database) -> None:
+    def __init__(self, publisher: Publisher, database: Database, shelf: AgentShelf) -> None:
         self._publisher = publisher
         self._database = database
+        self._shelf = shelf
         self._database_reachable = True
 
     def degraded(self) -> Sequence[str]:
         down = [] if self._publisher.healthy else ["redis"]
-        return down if self._database_reachable else [*down, "postgres"]
+        if not self._database_reachable:
+            down.append("postgres")
+        return [*down, "agents"] if self._shelf.problems else down
 
     async def watch(self) -> None:
         while True:

@@ -49,7 +49,11 @@ LASTING_FAILURES = frozenset({"unauthorized", "refused"})
 
 
 class Switchboard:
-    """Order of calls: `answer` and the rest at will, `drain` once, at the end."""
+    """Order of calls: `answer` and the rest at will, `drain` once, at the end.
+
+    `agents` may change while it runs (see `AgentShelf`): a call keeps the agent that it was answered with. Every
+    tool that one of them names is in `tools`.
+    """
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class Switchboard:
         unready: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._agents = agents
-        self._tools = {name: tools.chosen(agent.tools) for name, agent in agents.items()}
+        self._tools = tools
         self._services = services
         self._admission = admission
         self._degraded = degraded
@@ -84,7 +88,7 @@ class Switchboard:
         session = CallSession(
             call_id=new_call_id(),
             agent=agent,
-            tools=self._tools[agent_id],
+            tools=self._tools.chosen(agent.tools),
             caller=caller,
             services=self._services,
         )

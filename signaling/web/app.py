@@ -12,13 +12,14 @@ import msgspec
 from aiohttp import web
 
 from signaling.settings import Settings
+from signaling.web import agents as agent_routes
 from signaling.web import calls, catalogue, health, live, pages, placing, signin
 from signaling.web.asyncapi import asyncapi_document
 from signaling.web.auth import Doorkeeper
 from signaling.web.bodies import BODY_CAP
 from signaling.web.feed import Feed
 from signaling.web.openapi import openapi_document
-from signaling.web.ports import AgentBook, CallArchive, CallDesk, EmptyToolBook, ToolBook
+from signaling.web.ports import AgentBook, AgentDrafts, CallArchive, CallDesk, EmptyToolBook, ToolBook
 from signaling.web.problems import problems
 from signaling.web.routing import Doors, Route
 from signaling.web.security_headers import SecurityHeaders
@@ -28,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
     *placing.ROUTES,
     *calls.ROUTES,
     *catalogue.ROUTES,
+    *agent_routes.ROUTES,
     *signin.ROUTES,
     *live.ROUTES,
     *health.ROUTES,
@@ -42,6 +44,7 @@ def make_app(
     settings: Settings,
     *,
     agents: AgentBook,
+    drafts: AgentDrafts | None = None,
     tools: ToolBook | None = None,
     pages_folder: Path = pages.BUILT_PAGES,
     now: Callable[[], float] = time.time,
@@ -57,6 +60,7 @@ def make_app(
         archive=archive,
         feed=feed,
         agents=agents,
+        drafts=drafts,
         tools=tools or EmptyToolBook(),
         settings=settings,
         keeper=Doorkeeper.of(settings, now=now),

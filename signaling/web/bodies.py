@@ -29,7 +29,7 @@ async def read_body(
     """
     refused = BodyTooLarge(
         f"The body is over {cap // 1024} KiB.",
-        fix="An offer for one audio call is a few KiB; send only that.",
+        fix="An offer for one audio call is a few KiB; send only that." if cap == BODY_CAP else None,
     )
     if request.content_length is not None and request.content_length > cap:
         raise refused
@@ -45,7 +45,7 @@ async def read_body(
     return bytes(body)
 
 
-async def read_json(request: web.Request, type: type[T]) -> T:
+async def read_json(request: web.Request, type: type[T], *, cap: int = BODY_CAP) -> T:
     """A JSON body as a value of `type` (a msgspec Struct).
 
     Raises:
@@ -54,7 +54,7 @@ async def read_json(request: web.Request, type: type[T]) -> T:
     """
     if request.content_type != "application/json":
         raise UnsupportedMediaType(f"{request.content_type} is not read here.", fix="Send application/json.")
-    body = await read_body(request)
+    body = await read_body(request, cap=cap)
     try:
         return msgspec.json.decode(body, type=type)
     except msgspec.ValidationError as error:
@@ -64,7 +64,7 @@ async def read_json(request: web.Request, type: type[T]) -> T:
         raise InvalidBody(
             "The body has a wrong part.", errors=[FieldError(pointer=pointer, detail=message)]
         ) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise BadRequest("The body is not JSON.") from None
 
 

@@ -18,6 +18,7 @@ _REF = "#/components/schemas/{name}"
 _PATH_PARAMETERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "id": ("Call id.", {"type": "string", "format": "uuid"}),
     "agent_id": ("Agent id.", {"type": "string"}),
+    "version": ("A version (`v3`), `draft`, `published` or `file`.", {"type": "string"}),
     "file": ("File name.", {"type": "string"}),
 }
 _PROBLEMS = {
@@ -27,9 +28,12 @@ _PROBLEMS = {
     404: "No such thing.",
     406: "No acceptable form of the answer.",
     408: "The body did not arrive in time.",
-    413: "The body is over 64 KiB, or one of its parts over its limit.",
+    409: "It stands against what is there already.",
+    412: "Somebody has changed it meanwhile; `since` says who, `differences` what.",
+    413: "The body is over its limit (64 KiB, agents 256 KiB), or one of its parts over its own.",
     415: "Not a content type that is read here.",
     422: "Understood, but it cannot be.",
+    428: "This method needs an If-Match header.",
     429: "Over a rate limit; see Retry-After.",
     503: "Not available now; see Retry-After.",
 }
@@ -71,7 +75,7 @@ def _shapes(routes: Iterable[Route]) -> list[type]:
         for answer in route.answers.values():
             if answer.shape is not None and answer.shape is not dict:
                 found[answer.shape] = None
-        if route.body is not None and route.body.shape is not None:
+        if route.body is not None and route.body.shape not in (None, dict):
             found[route.body.shape] = None
     return list(found)
 
@@ -85,7 +89,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {str(status): _answer(answer) for status, answer in route.answers.items()}
         | {str(status): _problem(status) for status in route.problems},
     }
-    if route.query:
+    if route.query or route.headers:
         operation["parameters"] = [
             {
                 "name": query.name,
@@ -95,6 +99,15 @@ def _operation(route: Route) -> dict[str, Any]:
                 "schema": dict(query.schema),
             }
             for query in route.query
+        ] + [
+            {
+                "name": header.name,
+                "in": "header",
+                "description": header.description,
+                "required": header.required,
+                "schema": {"type": "string"},
+            }
+            for header in route.headers
         ]
     if route.body is not None:
         schema = _schema(route.body.shape) if route.body.shape else {"type": "string"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from signaling.caller import AnsweredCall, CallerIdentity
+from storage.agent_versions import Document, Draft, Version
 from storage.envelope import Envelope
 from storage.projection import CallView, TranscriptEntry
 
@@ -119,6 +120,43 @@ class AgentBook(Protocol):
 
     def agent_document(self, agent_id: str) -> Mapping[str, Any] | None:
         """The whole document as JSON-ready values; None for an unknown agent."""
+
+
+class AgentDrafts(Protocol):
+    """Agents as they are written and published. `by` is who does it, for drafts, versions and the audit log.
+
+    `seen`: draft revisions of which one must be the current one, else DraftChanged; None: whatever is there.
+    Every method may raise OSError or TimeoutError while the database is down. The refusals are those of
+    `storage.agent_versions`; a document that cannot be an agent is `realtime.agent.InvalidAgent`.
+    """
+
+    async def create(self, document: Document, *, by: str) -> Draft:
+        """A new agent's first draft. Raises AgentExists, InvalidAgent."""
+
+    async def drafts(self) -> list[Draft]:
+        """Every agent's, by id."""
+
+    async def draft(self, agent_id: str) -> Draft:
+        """Revision 0: the agent is a file that was never saved here. Raises AgentUnknown."""
+
+    async def save_draft(
+        self, agent_id: str, document: Document, *, seen: Sequence[int] | None, by: str
+    ) -> Draft:
+        """Raises AgentUnknown, DraftChanged, InvalidAgent."""
+
+    async def publish(self, agent_id: str, *, seen: Sequence[int] | None, note: str, by: str) -> Version:
+        """The draft takes new calls from now on, on every node. Raises AgentUnknown, DraftChanged,
+        NothingToPublish, InvalidAgent (also for a tool that this server does not have)."""
+
+    async def roll_back(self, agent_id: str, number: int, *, note: str, by: str) -> Version:
+        """An older version's document takes new calls, as a new version; the draft stays. Raises AgentUnknown,
+        VersionUnknown, NothingToPublish, InvalidAgent."""
+
+    async def versions(self, agent_id: str, *, before: int | None, limit: int) -> list[Version]:
+        """Newest first, numbers < `before`. Raises AgentUnknown."""
+
+    async def document(self, agent_id: str, name: str) -> Document:
+        """By `draft`, `published`, `file` or a version (`v3`, `3`). Raises AgentUnknown, VersionUnknown."""
 
 
 class ToolBook(Protocol):

@@ -18,7 +18,7 @@ from signaling.errors import UnknownCall
 from signaling.settings import Settings
 from signaling.web.auth import Access, Doorkeeper, Principal
 from signaling.web.feed import Feed
-from signaling.web.ports import AgentBook, CallArchive, CallDesk, ToolBook
+from signaling.web.ports import AgentBook, AgentDrafts, CallArchive, CallDesk, ToolBook
 from signaling.web.throttle import Throttle
 from storage.call_ids import is_call_id
 
@@ -31,6 +31,7 @@ class Doors:
     archive: CallArchive
     feed: Feed
     agents: AgentBook
+    drafts: AgentDrafts | None  # None: agents are files only
     tools: ToolBook
     settings: Settings
     keeper: Doorkeeper
@@ -78,6 +79,15 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """One request header that a route acts upon."""
+
+    name: str
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What a route reads."""
 
@@ -99,6 +109,7 @@ class Route:
     answers: Mapping[int, Answer]
     problems: tuple[int, ...] = ()
     query: tuple[Query, ...] = ()
+    headers: tuple[Header, ...] = ()
     body: Body | None = None
     call_of: Callable[[web.Request], str | None] | None = None  # whose call it is, where not in the path
 

@@ -3,7 +3,7 @@ become the schemas of /openapi.json."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -67,6 +67,87 @@ class AgentPage(_Shape, frozen=True, kw_only=True):
 
     items: list[Agent]
     next: str | None = None
+
+
+class DraftSummary(_Shape, frozen=True, kw_only=True):
+    """An agent's draft without its document."""
+
+    agent: str
+    name: str
+    revision: int  # 0: a file that was never saved here
+    saved_by: str
+    saved_at: str
+    published_version: str | None  # "v3"; None: no version, calls are taken by the file if there is one
+    changed: bool  # the draft differs from what takes calls
+
+
+class DraftPage(_Shape, frozen=True, kw_only=True):
+    """All agents' drafts, by id."""
+
+    items: list[DraftSummary]
+    next: str | None = None
+
+
+class AgentDraft(DraftSummary, frozen=True, kw_only=True):
+    """What would be published next. The ETag header is its revision."""
+
+    document: dict[str, Any]
+
+
+class AgentVersion(_Shape, frozen=True, kw_only=True):
+    """What was published once; never changed."""
+
+    agent: str
+    version: str
+    note: str
+    published_by: str
+    published_at: str
+    restores: str | None  # the older version that a rollback brought back
+
+
+class VersionPage(_Shape, frozen=True, kw_only=True):
+    """Versions, newest first; `next` is the `cursor=` of the following page."""
+
+    items: list[AgentVersion]
+    next: str | None
+
+
+class Publication(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a publication."""
+
+    note: Annotated[str, Meta(max_length=2000)] = ""  # what is new, for the list of versions
+
+
+class Rollback(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a rollback."""
+
+    version: Annotated[str, Meta(pattern=r"^v?[1-9]\d{0,8}$")]  # the one to bring back
+    note: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Difference(_Shape, frozen=True, kw_only=True):
+    """One place where two documents differ."""
+
+    path: str  # "goals[booking].slots[date].type"
+    change: Literal["added", "removed", "changed", "reordered"]
+    before: Any
+    after: Any
+
+
+class DocumentDiff(_Shape, frozen=True, kw_only=True):
+    """How the document `b` differs from `a`."""
+
+    a: str
+    b: str
+    differences: list[Difference]
+
+
+class DraftSave(_Shape, frozen=True, kw_only=True):
+    """That somebody saved a draft."""
+
+    revision: int
+    saved_by: str
+    saved_at: str
 
 
 class Tool(_Shape, frozen=True, kw_only=True):
@@ -160,3 +241,5 @@ class ProblemDocument(_Shape, frozen=True, kw_only=True, omit_defaults=True):
     retry_after_s: int | None = None
     trace_id: str | None = None
     errors: list[FieldProblem] = []
+    since: list[DraftSave] = []  # 412: who saved after the revision that was named
+    differences: list[Difference] = []  # 412: what they changed

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling.settings import Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
+from signaling.web.ports import AgentBook, AgentDrafts
 from signaling.web.tokens import Claims, Role, TokenSigner, Use
 from tests.fakes.call_desk import FakeArchive, FakeBooks, FakeDesk
 
@@ -63,7 +64,9 @@ class Builder:
         self._clients: list[TestClient[Any, Any]] = []
         self._pages = pages
 
-    async def __call__(self, **settings: Any) -> House:
+    async def __call__(
+        self, *, drafts: AgentDrafts | None = None, book: AgentBook | None = None, **settings: Any
+    ) -> House:
         feed, clock = Feed(), Clock()
         desk, archive, books = FakeDesk(feed), FakeArchive(), FakeBooks()
         given = {"auth": {"secret": SECRET}, "server": {"calls_per_minute": 0}} | settings
@@ -72,7 +75,8 @@ class Builder:
             archive,
             feed,
             Settings.model_validate(given),
-            agents=books,
+            agents=book or books,
+            drafts=drafts,
             tools=books,
             pages_folder=self._pages,
             now=clock,
