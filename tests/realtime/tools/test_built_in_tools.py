@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from realtime.agent import Agent, Lookup
+from realtime.agent import Agent, CustomerField, Lookup
 from realtime.tool_spec import ToolOutcome
 from realtime.tools import CallContext
 from realtime.tools.context import Booking, CustomerCard, TimeTaken
@@ -86,7 +86,7 @@ async def run(chosen: Tool, call: CallContext | None = None, **arguments: Any) -
 # get_customer_info
 
 
-def stated(*fields: str) -> Agent:
+def stated(*fields: CustomerField) -> Agent:
     return Agent(
         id="a", name="A", timezone="Europe/Berlin", lookup=Lookup(scope="stated", fields=list(fields))
     )
