@@ -18,14 +18,16 @@ from tests.benchmarks.voice import MarkSpotter
 GREETING_MS = 1_500
 SHORT_MS = 4_000
 LONG_MS = 12_000
+FIRST = "I have a question about my appointment"
+SECOND = "and another one about parking"
 APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
 APPEND_TAIL = b'"}'
 
 
 def _says(asked: Asked) -> Answer:
-    if asked.count == 0:
+    if asked.heard is None:
         return Reply(text=_words(4), audio_ms=GREETING_MS)
-    if asked.count % 2:
+    if asked.heard == FIRST:
         return Reply(text=_words(10), audio_ms=SHORT_MS)
     return Reply(text=_words(30), audio_ms=LONG_MS)
 
@@ -34,8 +36,8 @@ def _words(count: int) -> str:
     return " ".join(["parking", "behind", "the", "house"][number % 4] for number in range(count))
 
 
-# One function, asked again for ever.
-SCRIPT = Script(hears=["I have a question about my appointment"], says=[_says], loop=True)
+# What is heard in the first and in the second turn of a cycle; one function, asked again for ever.
+SCRIPT = Script(hears=[FIRST, SECOND], says=[_says], loop=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Watch:
         self._send(event)
         if event["type"] == "input_audio_buffer.speech_started":
             self.speech_started.append(now)
-        elif event["type"] == "response.created":
+        elif event["type"] == "response.created" and event["response"]["conversation_id"] is not None:
             self._awaits_delta = True
 
     def _sends_audio(self, event_type: str, payload: bytes) -> None:
