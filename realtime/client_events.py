@@ -72,3 +72,10 @@ def text_item(event_id: str, item_id: str, role: str, text: str) -> bytes:
         "content": [{"type": "input_text", "text": text}],
     }
     return _encode({"type": "conversation.item.create", "event_id": event_id, "item": item})
+
+
+def create_item(event_id: str, item_id: str, item: dict[str, Any]) -> bytes:
+    """`conversation.item.create` with any item, at the end of the conversation."""
+    return _encode(
+        {"type": "conversation.item.create", "event_id": event_id, "item": {"id": item_id, **item}}
+    )

@@ -23,6 +23,7 @@ TRIES_A_MODEL = 3  # failures in a row before the next configured model is tried
 ROTATE_AFTER_S = 50 * 60.0
 ROTATE_LATEST_S = 58 * 60.0
 EXPIRY_MARGIN_S = 120.0  # as long before `expires_at`, where a server gives sessions less than that
+SHORTEST_S = 600.0  # less than that is a clock that differs from ours; such a session is left to drop
 
 
 @dataclass(slots=True)
@@ -96,8 +97,10 @@ class Rotation:
 
     def started(self, now: float, lives_s: float | None = None) -> None:
         """A session is configured; `lives_s`: until it expires, where the server said so."""
-        latest = self.latest_s if lives_s is None else min(self.latest_s, lives_s - EXPIRY_MARGIN_S)
-        latest = max(latest, EXPIRY_MARGIN_S)  # a server with very short sessions is left to drop them
+        believed = (
+            lives_s if lives_s is not None and lives_s >= SHORTEST_S else self.latest_s + EXPIRY_MARGIN_S
+        )
+        latest = min(self.latest_s, believed - EXPIRY_MARGIN_S)
         self.hard_at = now + latest
         self.soft_at = now + min(self.after_s, latest)
         self._awaits_silence = False

@@ -11,6 +11,7 @@ heard is truncated to what was, so that the model remembers what the caller hear
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from media.format import bytes_to_samples, samples_to_seconds
 from media.playout import Cut, PartKey
 from realtime import client_events, instructions, server_events
 from realtime.agent import Agent
+from realtime.continuity import ATTEMPT_S, Continuity, Rotation
 from realtime.effects import (
     AuditUnknownTool,
     Close,
@@ -28,25 +30,34 @@ from realtime.effects import (
     Flush,
     HangUp,
     Note,
+    OpenSession,
     PausePlayout,
     Play,
+    PlayRecorded,
     Publish,
+    RequestHandoff,
     ResumePlayout,
     RunTool,
     Send,
 )
+from realtime.error_codes import BENIGN_ERRORS, FATAL_ERRORS
 from realtime.fillers import Fillers
 from realtime.function_calls import CallGroup, FunctionCalls, parse_arguments
 from realtime.goals import GoalProgress, progress_lines
+from realtime.history import History
+from realtime.idle_caller import Idle, IdleCaller
 from realtime.note_taker import NoteTaker
+from realtime.recorded_words import RecordedWords, filler, last_notice
 from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
 from realtime.session_config import ending_silence_ms, format_mismatch, session_config
+from realtime.session_seed import SessionSeed
 from realtime.tool_output import for_the_model
 from realtime.tool_spec import ToolOutcome, ToolSpec, refusal
 from realtime.transcript import Final, Transcript
 from realtime.turns import Turns
 from realtime.usage import usage_of
+from realtime.watchdog import Step, Watchdog
 from storage.events import (
     CallPeerLost,
     CallPeerResumed,
@@ -55,35 +66,15 @@ from storage.events import (
     Event,
     SessionConfigured,
     SessionFailed,
+    SessionReconnected,
     Speaker,
     ToolCalled,
     TranscriptFinal,
     TranscriptPartial,
     TurnInterrupted,
+    WatchdogStep,
 )
 
-# Errors that say "too late" or "already done": the conversation goes on as it is.
-BENIGN_ERRORS = frozenset(
-    {
-        "response_cancel_not_active",
-        "conversation_already_has_active_response",
-        "input_audio_buffer_commit_empty",
-        "item_truncate_invalid_item_id",
-        "item_retrieve_invalid_item_id",
-        "invalid_value",  # of a truncate that came a moment too late
-        "cannot_update_voice",
-    }
-)
-# Errors that no retry mends.
-FATAL_ERRORS = frozenset(
-    {
-        "insufficient_quota",
-        "invalid_api_key",
-        "account_deactivated",
-        "billing_hard_limit_reached",
-        "beta_api_shape_disabled",
-    }
-)
 SETUP_S = 15.0  # a session that is not configured by then leaves the caller in silence: the call ends
 SUMMARY_S = 2.5  # of those that `call.ended` may wait, what is left for a summary at the least
 LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
@@ -91,15 +82,23 @@ GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends wit
 RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
 PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
 DIGITS_PAUSE_S = 1.0  # a caller who keys in a number is answered after it, not after each digit
+WARN_BEFORE_S = 60.0  # a call is told that its longest duration is near, where that is at least thrice this
+NOTICE_S = 12.0  # the longest that the recorded notice may take: it is 6.5 s, behind what is still being said
+RECORDED = "recorded"  # response_id of what is played from a recording: no item of any session
 MESSAGE_LIMIT = 300  # characters of the provider's error messages that go on record
 
 
 class Phase(enum.Enum):
-    """Where a conversation stands. ENDING: nobody listens any more, late words are waited for."""
+    """Where a conversation stands.
+
+    NOTICE: the model is lost, the caller hears the recorded notice. ENDING: nobody listens any more, late words are
+    waited for. After a lost session a conversation is CONNECTING again.
+    """
 
     CONNECTING = "connecting"
     CONFIGURING = "configuring"
     READY = "ready"
+    NOTICE = "notice"
     ENDING = "ending"
     CLOSED = "closed"
 
@@ -156,7 +155,18 @@ class Conversation:
         self._ending_by: float | None = None
         self._close_by: float | None = None
         self._max_duration_at: float | None = self._started + agent.limits.max_duration_s
-        self._setup_by = self._started + SETUP_S
+        limit_s = agent.limits.max_duration_s
+        self._warn_at = self._started + limit_s - WARN_BEFORE_S if limit_s >= 3 * WARN_BEFORE_S else None
+        self._setup_by: float | None = self._started + SETUP_S
+        self._continuity = Continuity([model, *(name for name in agent.fallback if name != model)])
+        self._rotation = Rotation()
+        self._seed = SessionSeed(History())
+        self._carried: frozenset[str] = frozenset()  # items of a lost session that were still being played
+        self._resume = False  # the caller waits for an answer that a lost session owed
+        self._session_error = ""  # the server's own reason, before it closes
+        self._expires_in_s: float | None = None
+        self._watchdog = Watchdog()
+        self._idle = IdleCaller(agent.limits.idle_prompt_s, agent.limits.idle_hangup_s)
         self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
             server_events.SessionCreated: self._on_session_created,
             server_events.SessionUpdated: self._on_session_updated,
@@ -198,12 +208,22 @@ class Conversation:
             return None
         if self.phase is Phase.ENDING:
             return self._summary_at()
+        if self.phase is Phase.NOTICE:
+            return self._ending_by
         due = [self._ending_by if self._ending is not None else self._max_duration_at]
-        if self.phase is not Phase.READY:
-            due.append(self._setup_by)
-        elif not self._peer_lost:
+        due += [self._setup_by, self._continuity.open_at, self._watchdog.next_deadline()]
+        if self._ending is None and not self._agent_busy and not self._peer_lost:
+            due += [self._warn_at, self._idle.next_deadline()]
+        if self.phase is Phase.READY:
+            due.append(self._rotation.next_deadline())
+        if self.phase is Phase.READY and not self._peer_lost:
             due += [self._responses.next_deadline(), self._fillers.next_deadline()]
         return min((at for at in due if at is not None), default=None)
+
+    @property
+    def awaits_words(self) -> bool:
+        """The caller has said something, or is saying it, that is not transcribed yet: keep its audio."""
+        return self._transcript.hears_caller
 
     # What the shell tells: the session.
 
@@ -220,15 +240,20 @@ class Conversation:
         self._pump(now)
 
     def session_lost(self, code: str, message: str, now: float) -> None:
-        """The session's socket is gone, by whoever's doing."""
+        """The session's socket is gone, by whoever's doing, or could not be opened."""
         if self.phase is Phase.CLOSED:
             return
-        self._session_gone = True
-        self._notes.session_lost()
-        if self.phase is Phase.ENDING:
+        if self.phase in (Phase.ENDING, Phase.NOTICE):
+            self._session_gone = True
+            self._notes.session_lost()
+            if self.phase is Phase.ENDING:
+                self._abandon_untranscribed()
             self._close_if_complete()  # no late words will come
-        else:
+        elif code in FATAL_ERRORS:
             self._provider_failed(code, message, now)
+        else:
+            self._session_over(self._session_error or code, message, now)
+            self._pump(now)
 
     def audio_appended(self, total_ms: int, now: float) -> None:
         """`total_ms` of the caller's audio have been appended to the session so far."""
@@ -246,7 +271,8 @@ class Conversation:
     def part_started(self, part: PartKey, now: float) -> None:
         """The first packet of a part left for the caller."""
         self._transcript.part_started(part, now)
-        self._turns.answer_audible(now)
+        if part.response_id != RECORDED:
+            self._turns.answer_audible(now)
 
     def playout_drained(self, now: float) -> None:
         """Everything that was queued has been heard."""
@@ -255,6 +281,10 @@ class Conversation:
         self._playing = False
         self._finals(self._transcript.drained())
         self._close_turn_if_over()
+        if self.phase is Phase.NOTICE:
+            self.hang_up("provider_failed", now)
+        elif not self._agent_busy:
+            self._idle.agent_finished(now)
         self._pump(now)
 
     def playout_cut(self, cuts: tuple[Cut, ...], now: float) -> None:
@@ -282,9 +312,11 @@ class Conversation:
         if self.phase in (Phase.ENDING, Phase.CLOSED):
             return
         self._publish(DtmfReceived(digit=digit, duration_ms=duration_ms))
+        self._idle.caller_said_words(now)
+        text = f"[The caller pressed {digit} on the keypad.]"
+        self._seed.history.said("caller", text, now)
         if self.phase is Phase.READY:
             item_id = self._id("dtmf")
-            text = f"[The caller pressed {digit} on the keypad.]"
             self._send(client_events.text_item(self._id("ev"), item_id, "user", text))
             self._responses.item_sent(item_id)
             self._want_answer({item_id}, not_before=now + DIGITS_PAUSE_S)
@@ -322,14 +354,15 @@ class Conversation:
         self._publish(call.ended(outcome))
         group = call.group
         group.hang_up = group.hang_up or outcome.hang_up
+        text = for_the_model(outcome.output)
+        self._seed.history.returned(call_id, text, now)
         if self.phase is Phase.READY:
             output_id = self._id("out")
             group.outputs.add(output_id)
             self._responses.item_sent(output_id)
-            text = for_the_model(outcome.output)
             self._send(client_events.function_call_output(self._id("ev"), output_id, call_id, text))
-            if not group.open:
-                self._calls_answered(group, now)
+        if not group.open and self.phase in (Phase.READY, Phase.CONNECTING, Phase.CONFIGURING):
+            self._calls_answered(group, now)
         self._close_if_complete()
         self._pump(now)
 
@@ -377,14 +410,14 @@ class Conversation:
                 self._close()
         elif self.phase is Phase.CLOSED:
             return
-        elif self.phase is not Phase.READY and now >= self._setup_by:
-            self._provider_failed("setup_timeout", f"no session was configured within {SETUP_S:.0f} s", now)
-        elif self._ending is not None:
-            if self._ending_by is not None and now >= self._ending_by:
-                self.hang_up(self._ending, now)
-        elif self._max_duration_at is not None and now >= self._max_duration_at:
+        elif self._ending is not None and self._ending_by is not None and now >= self._ending_by:
+            self.hang_up(self._ending, now)
+        elif self._ending is None and self._max_duration_at is not None and now >= self._max_duration_at:
             self._max_duration_at = None
             self.say_goodbye("it has reached its longest duration", "max_duration", now)
+        else:
+            self._wake_session(now)
+            self._wake_silence(now)
         self._pump(now)
 
     # Session set-up.
@@ -393,8 +426,14 @@ class Conversation:
         if self.phase is not Phase.CONNECTING:
             return
         self._session_id = event.session.id or ""
+        expires_at = event.session.expires_at
+        wall = self._origin[1].timestamp() + now - self._started
+        self._expires_in_s = expires_at - wall if expires_at else None
         self.phase = Phase.CONFIGURING
-        config = session_config(self.agent, instructions=self._instructions, tools=self._tools)
+        first = self._continuity.cause is None
+        config = session_config(
+            self.agent, instructions=self._instructions, tools=self._tools, listening=first
+        )
         self._send(client_events.session_update(self._id("ev"), config))
 
     def _on_session_updated(self, event: server_events.SessionUpdated, now: float) -> None:
@@ -405,13 +444,31 @@ class Conversation:
             self._provider_failed("format_mismatch", mismatch, now)
             return
         self.phase = Phase.READY
+        self._setup_by = None
+        self._session_gone = False
+        self._session_error = ""
+        since = self._started if self._continuity.cause is None else self._continuity.opened_at
         self._publish(
             SessionConfigured(
                 session_id=self._session_id,
-                model=event.session.model or self._model,
-                connect_ms=round((now - self._started) * 1000),
+                model=event.session.model or self._continuity.model,
+                connect_ms=round((now - since) * 1000),
             )
         )
+        self._rotation.started(now, self._expires_in_s)
+        lost_at = self._continuity.lost_at
+        reconnected = self._continuity.restored(now)
+        if reconnected is not None:
+            cause, gap_ms = reconnected
+            untranscribed = self._transcript.untranscribed()
+            self._effects += self._seed.effects(
+                agent=self.agent, untranscribed=untranscribed, lost_at=lost_at, new_id=self._id
+            )
+            for speech in untranscribed:
+                if speech.ended_at is None:
+                    self._resume = False  # the session hears it to its end and answers by itself
+                    self._transcript.caller_failed(speech.item_id)  # it is heard again, as a new item
+            self._publish(SessionReconnected(cause=cause, gap_ms=gap_ms))
         self._greet()
 
     def _greet(self) -> None:
@@ -426,7 +483,17 @@ class Conversation:
         error = event.error
         code = error.code or error.type or "unknown"
         self._settle_request(error, code, now)
-        if code in FATAL_ERRORS or self.phase in (Phase.CONNECTING, Phase.CONFIGURING):
+        sentence = self._seed.refused(error.event_id)
+        if sentence is not None:
+            final = self._transcript.caller_abandoned(sentence)
+            self._finals([final] if final is not None else [])
+        if code == "session_expired":
+            self._session_error = code  # the server closes the session now
+        elif (
+            code not in FATAL_ERRORS and self.phase is not Phase.READY and self._continuity.cause is not None
+        ):
+            self._session_over(code, error.message or "", now)
+        elif code in FATAL_ERRORS or self.phase in (Phase.CONNECTING, Phase.CONFIGURING):
             # A session that could not be configured would answer with the API's defaults.
             self._provider_failed(code, error.message or "", now)
         else:
@@ -457,10 +524,130 @@ class Conversation:
         self._effects.append(Note(code="realtime.malformed_event", detail=f"{event.type}: {event.problem}"))
 
     def _provider_failed(self, code: str, message: str, now: float) -> None:
-        if self.phase in (Phase.ENDING, Phase.CLOSED):
+        """The model cannot go on. A caller who can hear is told so by a recording, and a person is asked for."""
+        if self.phase in (Phase.NOTICE, Phase.ENDING, Phase.CLOSED):
             return
         self._publish(SessionFailed(code=code, message=message[:MESSAGE_LIMIT]))
-        self.hang_up("provider_failed", now)
+        if not self._media_up or self._peer_lost:
+            self.hang_up("provider_failed", now)
+            return
+        self._publish(WatchdogStep(step=Step.NOTICE.value, waited_ms=self._watchdog.waited_ms(now)))
+        self._effects.append(RequestHandoff(reason=f"the model cannot go on: {code}", summary=""))
+        if not self._session_gone and self._responses.active is not None:
+            self._stop_response(self._responses.active)
+        self._finish_parts(self._replies.forget())
+        self._responses.forget_wishes()
+        self._finals(self._transcript.session_lost())
+        self.phase = Phase.NOTICE
+        self._ending, self._ending_by = "provider_failed", now + NOTICE_S
+        self._playing = True
+        self._play_recorded(last_notice(self.agent.language), now)
+
+    def _session_over(self, cause: str, message: str, now: float, *, planned: bool = False) -> None:
+        """There is no session any more: settle what was under way in it, and ask for the next."""
+        if self.phase is Phase.READY:
+            active = self._responses.active
+            reply = self._replies.of(active) if active is not None else None
+            owed = self._responses.session_lost(heard=reply is not None and reply.spoke)
+            self._resume |= owed or self._turns.awaits_answer
+            self._finish_parts(self._replies.forget())
+            self._finals(self._transcript.session_lost())
+            self._carried = self._transcript.open_agent_items
+            self._idle.caller_makes_sound(False)
+        self.phase = Phase.CONNECTING
+        self._session_gone = True
+        self._notes.session_lost()
+        self._setup_by = None
+        self._appended_ms, self._appended_at = 0, now
+        self._effects.append(Note(code="realtime.session_over", detail=cause))
+        if not self._continuity.lost(cause, now, planned=planned):
+            self._provider_failed(cause, message, now)
+
+    def _wake_session(self, now: float) -> None:
+        if self._setup_by is not None and now >= self._setup_by:
+            self._session_over("setup_timeout", "no session was configured in time", now)
+        if self._continuity.due(now):
+            self._setup_by = now + ATTEMPT_S
+            self._effects.append(OpenSession(model=self._continuity.model))
+        silent = not self._agent_busy and not self._responses.caller_speaking and self._ending is None
+        if self.phase is Phase.READY and self._rotation.due(now, silent=silent):
+            self._session_over("rotation", "", now, planned=True)
+            self._wake_session(now)
+
+    # Never silent.
+
+    @property
+    def _agent_busy(self) -> bool:
+        return self._playing or self._responses.busy or self._resume or not self._calls.idle
+
+    def _watch(self, now: float) -> None:
+        """Whether the caller waits for the agent's words, and whether that time counts."""
+        if self.phase not in (Phase.READY, Phase.CONNECTING, Phase.CONFIGURING):
+            self._watchdog.satisfied()
+            return
+        self._watchdog.hold(self._peer_lost or not self._calls.idle, now)
+        owed = self._resume or not self._responses.quiet or self._turns.awaits_answer
+        if self._playing or self._responses.caller_speaking or not self._media_up or not owed:
+            self._watchdog.satisfied()
+        else:
+            self._watchdog.awaited(now)
+
+    def _wake_silence(self, now: float) -> None:
+        waited_ms = self._watchdog.waited_ms(now)
+        step = self._watchdog.due(now)
+        if step is not None and self._took(step, now):
+            self._publish(WatchdogStep(step=step.value, waited_ms=waited_ms))
+        if self._ending is not None or self._peer_lost or self.phase in (Phase.NOTICE, Phase.ENDING):
+            return
+        if self._warn_at is not None and now >= self._warn_at and not self._agent_busy:
+            self._warn_at = None
+            self._want_words(instructions.LAST_MINUTE)
+        idle_ms = self._idle.idle_ms(now)
+        idle = self._idle.due(now, agent_speaks=self._agent_busy)
+        if idle is not None:
+            self._publish(WatchdogStep(step=idle.value, waited_ms=idle_ms))
+        if idle is Idle.PROMPT:
+            self._want_words(instructions.STILL_THERE)
+        elif idle is Idle.HANG_UP:
+            self.say_goodbye("nobody has said anything for a while", "silence", now)
+
+    def _took(self, step: Step, now: float) -> bool:
+        """Take a step of the watchdog's; False where it does not apply."""
+        match step:
+            case Step.FILLER:
+                words = filler(self.agent.language)
+                if words is not None:
+                    self._play_recorded(words, now)
+                return words is not None
+            case Step.REASK if self.phase is Phase.READY:
+                if self._responses.active is not None:
+                    self._stop_response(self._responses.active)
+                asked = self._responses.give_up()
+                if asked is not None and asked.body:
+                    again = self._want_again(asked)
+                    if asked.request_id == self._goodbye:
+                        self._goodbye = again
+                else:
+                    self._want_answer(set())
+                return True
+            case Step.NEW_SESSION if self.phase is Phase.READY:
+                self._session_over("watchdog", "", now)
+                return True
+            case Step.NEXT_MODEL if self._continuity.next_model():
+                self._session_over("watchdog", "", now)
+                return True
+            case Step.NOTICE:
+                self._provider_failed("no_answer", "the model has not spoken for too long", now)
+        return False
+
+    def _play_recorded(self, words: RecordedWords, now: float) -> None:
+        part = PartKey(response_id=RECORDED, item_id=self._id(RECORDED), content_index=0)
+        self._transcript.agent_item(RECORDED, part.item_id, now)
+        self._transcript.agent_partial(part, words.text)
+        self._transcript.agent_audio(part, words.ms)
+        self._transcript.agent_audio_done(part)
+        self._effects.append(PlayRecorded(part=part, words=words))
+        self._finals(self._transcript.response_over(RECORDED))
 
     # The caller speaks.
 
@@ -475,19 +662,25 @@ class Conversation:
             self._withdraw_ending()
         self._replies.mute_all()  # the server cancels what it is generating by itself (interrupt_response)
         self._speech_item = event.item_id
+        self._resume = False
+        self._idle.caller_makes_sound(True)
         self._effects.append(Flush())
 
     def _on_speech_stopped(self, event: server_events.SpeechStopped, now: float) -> None:
         if self.phase is Phase.READY:
             self._responses.speech_stopped(now)
             self._turns.caller_stopped(self._sent_at(event.audio_end_ms - ending_silence_ms(self.agent), now))
+            ended_at = self._sent_at(event.audio_end_ms, now)
+            self._transcript.speech_stopped(event.item_id, ended_at)
+            self._seed.sentence_ended(ended_at)
+            self._idle.caller_makes_sound(False)
 
     def _sent_at(self, audio_ms: int, now: float) -> float:
         # The server counts the audio it was sent; we know when each millisecond of that was sent.
         return min(now, max(self._started, self._appended_at - (self._appended_ms - audio_ms) / 1000))
 
     def _on_committed(self, event: server_events.Committed, now: float) -> None:
-        if self.phase in (Phase.READY, Phase.ENDING):
+        if self.phase in (Phase.READY, Phase.ENDING) and not self._seed.committed(event.item_id):
             self._last_words = None
             self._transcript.committed(event.item_id, now)
             self._responses.committed(now, server_responds=True)
@@ -496,20 +689,22 @@ class Conversation:
         self._responses.item_added(event.item.id or "")
 
     def _on_transcription_delta(self, event: server_events.TranscriptionDelta, now: float) -> None:
-        self._partial(
-            "caller", event.item_id, self._transcript.caller_partial(event.item_id, event.delta or ""), now
-        )
+        item_id = self._seed.on_record(event.item_id)
+        self._partial("caller", item_id, self._transcript.caller_partial(item_id, event.delta or ""), now)
 
     def _on_transcription_completed(self, event: server_events.TranscriptionCompleted, now: float) -> None:
-        final = self._transcript.caller_final(event.item_id, event.transcript, now)
-        self._finals([final] if final is not None else [])
+        final = self._transcript.caller_final(self._seed.on_record(event.item_id), event.transcript, now)
+        if final is not None:
+            self._idle.caller_said_words(now)
+            self._finals([final])
         self._close_if_complete()
 
     def _on_transcription_failed(self, event: server_events.TranscriptionFailed, now: float) -> None:
         code = event.error.code or event.error.type or "unknown"
         self._effects.append(Note(code="realtime.transcription_failed", detail=code))
-        self._transcript.caller_failed(event.item_id)
-        self._partial_at.pop(event.item_id, None)
+        item_id = self._seed.on_record(event.item_id)
+        self._transcript.caller_failed(item_id)
+        self._partial_at.pop(item_id, None)
         self._close_if_complete()
 
     # The agent speaks.
@@ -578,7 +773,7 @@ class Conversation:
         if reply is None:
             return
         request = self._responses.done(response.id, _request_id(response))
-        used = usage_of(response, self._model)
+        used = usage_of(response, self._continuity.model)
         if used is not None:
             self._publish(used)
         # A response that failed half-way never said that its audio was done.
@@ -612,15 +807,12 @@ class Conversation:
             return
         if request is not None and request.request_id == self._filler:
             return  # a second later the answer itself may be there
-        again = ResponseRequest(
-            request_id=self._id("req"),
-            body=request.body if request is not None else {},
-            must_be_said=request.must_be_said if request is not None else False,
-            not_before=now + RETRY_AFTER_S,
-        )
-        if request is not None and request.request_id == self._goodbye:
-            self._goodbye = again.request_id
-        self._responses.want(again)
+        if request is None or not request.body:
+            self._want_answer(set(), not_before=now + RETRY_AFTER_S)
+            return
+        again = self._want_again(request, not_before=now + RETRY_AFTER_S)
+        if request.request_id == self._goodbye:
+            self._goodbye = again
 
     # Tools.
 
@@ -632,6 +824,7 @@ class Conversation:
             name = item.name or ""
             arguments = parse_arguments(item.arguments)
             self._turns.tool_called(name)
+            self._seed.history.called(call_id, name, item.arguments or "{}", now)
             self._notes.tool_called(call_id, name, arguments or {})
             self._publish(ToolCalled(name=name, call_item_id=item.id or call_id, arguments=arguments or {}))
             tool = self._tools_by_name.get(name)
@@ -670,9 +863,20 @@ class Conversation:
     def _want_words(self, extra: str, *, must_be_said: bool = False) -> str:
         # A response's instructions replace the session's, so the session's are said again before the extra.
         body = {"instructions": f"{self._instructions}\n\n# Now\n{extra}", "tool_choice": "none"}
-        request_id = self._id("req")
-        self._responses.want(ResponseRequest(request_id=request_id, body=body, must_be_said=must_be_said))
-        return request_id
+        return self._want_again(ResponseRequest(request_id="", body=body, must_be_said=must_be_said))
+
+    def _want_again(self, request: ResponseRequest, *, not_before: float = 0.0) -> str:
+        again = dataclasses.replace(request, request_id=self._id("req"), not_before=not_before)
+        self._responses.want(again)
+        return again.request_id
+
+    def _want_resumption(self) -> None:
+        """What a lost session owed. Words of our own that it did not say are still wanted, and will do."""
+        self._resume = False
+        if self._responses.has_words or self._ending is not None or not self._calls.idle:
+            return
+        body = {"instructions": f"{self._instructions}\n\n# Now\n{instructions.RESUME}"}
+        self._responses.want_instead(ResponseRequest(request_id=self._id("req"), body=body))
 
     def _want_answer(self, item_ids: set[str], *, not_before: float = 0.0) -> None:
         answers = frozenset(item_ids)
@@ -697,6 +901,8 @@ class Conversation:
             self._send(client_events.cancel_response(self._id("ev"), response_id))
 
     def _truncate(self, part: PartKey, audio_end_ms: int) -> None:
+        if part.item_id in self._carried or part.response_id == RECORDED:
+            return  # this session does not have it
         self._send(
             client_events.truncate_item(self._id("ev"), part.item_id, part.content_index, audio_end_ms)
         )
@@ -715,12 +921,20 @@ class Conversation:
         if not self._record_closed:
             self._record_closed = True
             self._finals(self._transcript.end())
+            self._abandon_untranscribed()
             self._publish_all(self._turns.close())
         self._close_if_complete()
 
+    def _abandon_untranscribed(self) -> None:
+        """Without a session, what was partial stays what it is."""
+        if self._session_gone:
+            untranscribed = [speech.item_id for speech in self._transcript.untranscribed()]
+            abandoned = [self._transcript.caller_abandoned(item_id) for item_id in untranscribed]
+            self._finals([final for final in abandoned if final is not None])
+
     @property
     def _nothing_to_say(self) -> bool:
-        return not self._playing and self._responses.quiet and self._calls.idle
+        return not self._playing and self._responses.quiet and self._calls.idle and not self._resume
 
     def _close_turn_if_over(self) -> None:
         if self._nothing_to_say:
@@ -769,8 +983,15 @@ class Conversation:
 
     def _pump(self, now: float) -> None:
         """Send the response that is due; end a call that has said its last word."""
+        self._watch(now)
+        if self.phase in (Phase.CONNECTING, Phase.CONFIGURING, Phase.READY):
+            self._wake_session(now)
+        if self.phase in (Phase.CONNECTING, Phase.CONFIGURING) and self._ending and self._nothing_to_say:
+            self.hang_up(self._ending, now)
         if self.phase is not Phase.READY:
             return
+        if self._resume and not self._playing:
+            self._want_resumption()
         self._fill_silence(now)
         request = None if self._peer_lost else self._responses.next_request(now)
         if request is not None:
@@ -806,6 +1027,9 @@ class Conversation:
     def _finals(self, finals: Sequence[Final]) -> None:
         for final in finals:
             self._partial_at.pop(final.item_id, None)
+            line = self._seed.history.said(final.speaker, final.heard_text, final.started_at)
+            if line is not None and final.item_id in self._carried and self.phase is Phase.READY:
+                self._send(client_events.create_item(self._id("ev"), self._id("seed"), line.item))
             self._notes.heard(final)
             self._publish(
                 TranscriptFinal(

@@ -60,6 +60,13 @@ class Replies:
         for reply in self._under_way.values():
             reply.muted = True
 
+    def forget(self) -> list[PartKey]:
+        """The session is gone: everything is over. The parts that may still have grown."""
+        open_parts = [part for reply in self._under_way.values() for part in reply.open_parts]
+        self._over.extend(self._under_way)
+        self._under_way.clear()
+        return open_parts
+
     def over(self, response_id: str) -> Reply | None:
         """`response.done`; None when it was over before."""
         reply = self.of(response_id)

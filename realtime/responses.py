@@ -85,6 +85,31 @@ class ResponseSequencer:
         if self.requested is not None:
             self._settle()
 
+    def want_instead(self, request: ResponseRequest) -> None:
+        """Ask for a response that does for every wish without words of its own."""
+        self._wanted = deque((w for w in self._wanted if w.body), maxlen=WISHES_LIMIT)
+        self._wanted.append(request)
+
+    def give_up(self) -> ResponseRequest | None:
+        """What was asked for or is being answered has taken too long: it is not wanted any more, as it was."""
+        asked = self.requested or self.active_request
+        if self.requested is not None:
+            self._settle()
+        return asked
+
+    def session_lost(self, *, heard: bool) -> bool:
+        """Whether an answer was owed. Of what was wanted, words of our own stay wanted, unless they were `heard`."""
+        owed = not self.quiet and not self._caller_speaking
+        again = [r for r in (None if heard else self.active_request, self.requested) if r is not None]
+        kept = [*again, *self._wanted]
+        self._wanted = deque((w for w in kept if w.body), maxlen=WISHES_LIMIT)
+        self.active = self.active_request = self.requested = None
+        self._auto_expected_until = None
+        self._caller_speaking = self._unanswered = self._covered = False
+        self._blocked_until = 0.0
+        self._unseen.clear()
+        return owed
+
     # What the server says.
 
     def item_sent(self, item_id: str) -> None:
@@ -158,6 +183,16 @@ class ResponseSequencer:
     @property
     def caller_speaking(self) -> bool:
         return self._caller_speaking
+
+    @property
+    def has_words(self) -> bool:
+        """Words of our own wait to be said."""
+        return any(wish.body for wish in self._wanted)
+
+    @property
+    def busy(self) -> bool:
+        """Something is being answered, or waits to be asked for."""
+        return self.active is not None or self.requested is not None or bool(self._wanted)
 
     @property
     def quiet(self) -> bool:

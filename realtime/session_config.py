@@ -12,8 +12,10 @@ from realtime.tool_spec import ToolSpec
 PCM_24K = {"type": "audio/pcm", "rate": 24000}
 
 
-def session_config(agent: Agent, *, instructions: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
-    """The whole configuration of a call's session."""
+def session_config(
+    agent: Agent, *, instructions: str, tools: Sequence[ToolSpec], listening: bool = True
+) -> dict[str, Any]:
+    """The whole configuration of a call's session; not `listening`: it takes no turn before it is told to."""
     transcription: dict[str, Any] = {"model": agent.transcription.model}
     # Without one, noise is written down as words of whatever language it resembles.
     languages = agent.transcription.languages or [agent.language.split("-")[0]]
@@ -29,13 +31,18 @@ def session_config(agent: Agent, *, instructions: str, tools: Sequence[ToolSpec]
             "input": {
                 "format": PCM_24K,
                 "transcription": transcription,
-                "turn_detection": turn_detection(agent),
+                "turn_detection": turn_detection(agent) if listening else None,
             },
             "output": {"format": PCM_24K, "voice": agent.voice, "speed": agent.speed},
         },
         "tools": [tool.as_session_tool() for tool in tools],
         "tool_choice": "auto",
     }
+
+
+def listening_config(agent: Agent) -> dict[str, Any]:
+    """What a session that was configured without listening is told in the end."""
+    return {"type": "realtime", "audio": {"input": {"turn_detection": turn_detection(agent)}}}
 
 
 def turn_detection(agent: Agent) -> dict[str, Any]:

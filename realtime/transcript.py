@@ -32,10 +32,20 @@ class Final:
     interrupted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untranscribed:
+    """Speech of the caller's without words yet; `ended_at` is None while it goes on."""
+
+    item_id: str
+    started_at: float
+    ended_at: float | None
+
+
 @dataclass(slots=True)
 class _CallerEntry:
     item_id: str
     started_at: float
+    ended_at: float | None = None
     position: int | None = None
     text: str = ""
 
@@ -114,6 +124,11 @@ class Transcript:
         """`now`: when the speech began."""
         self._caller_entry(item_id, now)
 
+    def speech_stopped(self, item_id: str, at: float) -> None:
+        entry = self._caller.get(item_id)
+        if entry is not None:
+            entry.ended_at = at
+
     def committed(self, item_id: str, now: float) -> None:
         entry = self._caller_entry(item_id, now)
         if entry is not None and entry.position is None:
@@ -150,6 +165,28 @@ class Transcript:
     def caller_failed(self, item_id: str) -> None:
         """The transcription failed: there are no words to wait for. What was partial is not a record."""
         self._caller_over(item_id)
+
+    @property
+    def hears_caller(self) -> bool:
+        """Some of the caller's words are being said or transcribed."""
+        return bool(self._caller)
+
+    def untranscribed(self) -> list[Untranscribed]:
+        """What the caller has said, or is saying, that has no words yet; in spoken order."""
+        entries = sorted(self._caller.values(), key=lambda entry: entry.started_at)
+        return [
+            Untranscribed(
+                item_id=entry.item_id,
+                started_at=entry.started_at,
+                ended_at=entry.ended_at if entry.position is not None else None,
+            )
+            for entry in entries
+        ]
+
+    def caller_abandoned(self, item_id: str) -> Final | None:
+        """No more words will come for this item: what was partial is its record. None where there was nothing."""
+        entry = self._caller.get(item_id)
+        return self.caller_final(item_id, entry.text, entry.started_at) if entry is not None else None
 
     @property
     def awaits_caller(self) -> bool:
@@ -230,6 +267,22 @@ class Transcript:
         for entry in self._agent.values():
             entry.played_out = True
         return self._finals()
+
+    def session_lost(self) -> list[Final]:
+        """No more comes of what was being said; what came is still played."""
+        for entry in self._agent.values():
+            if entry.response_over:
+                continue
+            entry.response_over = entry.interrupted = True
+            for state in entry.parts.values():
+                if not state.complete:
+                    state.cut(int(state.received_ms))  # the words run ahead of the audio
+        return self._finals()
+
+    @property
+    def open_agent_items(self) -> frozenset[str]:
+        """What the agent has said that is not final yet."""
+        return frozenset(self._agent)
 
     def end(self) -> list[Final]:
         """The call is over and its playback was cut: close what is open, with what was heard of it."""

@@ -36,6 +36,11 @@ class Turns:
         """`ended_at`: when the last speech was sent, without the silence that proved it."""
         self._speech_ended_at = ended_at
 
+    @property
+    def awaits_answer(self) -> bool:
+        """The caller has finished, and nothing of the answer is audible yet."""
+        return self._open == "caller" and not self._answer_audible and self._speech_ended_at is not None
+
     def answer_audible(self, now: float) -> None:
         """The first packet of an answer left. Only the first of a turn counts for its latency."""
         if self._open and not self._answer_audible and self._speech_ended_at is not None:

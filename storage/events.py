@@ -66,7 +66,8 @@ class CallEnded(Event, frozen=True, kw_only=True):
     reason: EndReason
     last_seq: int = -1  # its own seq; the Sequencer fills it in, whatever stands here
     duration_ms: int
-    outcome: str | None
+    outcome: str | None  # an id of the agent's outcomes
+    summary: str | None = None  # what the caller wanted and what came of it, from the words that were heard
     metrics: dict[str, Any]
 
 
@@ -96,6 +97,14 @@ class SessionFailed(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "session.failed"
     code: str
     message: str
+
+
+class WatchdogStep(Event, frozen=True, kw_only=True):
+    """Something was done about a silence: the agent's, or the caller's."""
+
+    type: ClassVar[str] = "watchdog.step"
+    step: Literal["filler", "reask", "new_session", "next_model", "notice", "idle_prompt", "idle_hang_up"]
+    waited_ms: int
 
 
 class TurnStarted(Event, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 The audio path on one screen:
 
-    caller → Peer → audio_received → append → socket            (no task, no queue: one callback)
+    caller → Peer → audio_received → append → line → socket     (no task, no queue: one callback)
     socket → message_received → conversation → Play → Peer → caller
 
 Everything the conversation decides comes out as effects, carried out here in order. The call's only tasks are
@@ -22,11 +22,12 @@ from zoneinfo import ZoneInfo
 
 from media.playout import PartKey
 from media.rtc.peer import Peer, PeerConfig
-from realtime import client_events, effects, instructions
+from realtime import effects, instructions
 from realtime.agent import Agent
-from realtime.client.endpoint import Endpoint, open_session
-from realtime.client.socket import ConnectFailed, RealtimeSocket
+from realtime.client.endpoint import Endpoint
+from realtime.client.socket import ConnectFailed
 from realtime.conversation import Conversation, Phase
+from realtime.files.recordings import recorded_pcm
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
 from realtime.tools.context import Appointments, AuditTrail, CallContext, Customers
@@ -34,8 +35,11 @@ from realtime.tools.places import Places, call_places, process_places
 from realtime.tools.refusals import record_refusal
 from realtime.tools.registry import Tool
 from realtime.tools.runner import run_tool
+from realtime.tools.slot_information import slot_tools
 from signaling.call import CallInput, CallLife, CallState
 from signaling.caller import CallerIdentity
+from signaling.server.session_line import SessionLine
+from storage.call_ids import new_call_id
 from storage.envelope import Envelope, Sequencer
 from storage.events import (
     CallAnswered,
@@ -43,6 +47,7 @@ from storage.events import (
     CallStarted,
     EndReason,
     Event,
+    HandoffRequested,
     QualitySampled,
     SessionFailed,
 )
@@ -54,7 +59,6 @@ log = logging.getLogger(__name__)
 QUALITY_EVERY_S = 15.0
 # A numbered event is about 400 bytes; the longest calls have a few thousand.
 JOURNAL_LIMIT = 20_000
-FRAME_MS = 20
 
 GONE_REASONS: dict[str, EndReason] = {
     "peer_lost": "peer_lost",
@@ -114,7 +118,7 @@ class CallSession:
         self.journal: list[Envelope] = []
         self.ended = asyncio.Event()
         self._caller = caller
-        self._tools = tools
+        self._tools = {**tools, **slot_tools(agent)}
         self._tool_places = call_places(services.tool_places)
         self._running_tools: set[asyncio.Task[None]] = set()
         self._services = services
@@ -131,14 +135,13 @@ class CallSession:
                 agent,
                 now=self._wall_started,
                 caller_number=caller.number,
-                tool_notes=[(name, each.spec.description) for name, each in tools.items()],
+                tool_notes=[(name, each.spec.description) for name, each in self._tools.items()],
             ),
-            tools=[each.spec for each in tools.values()],
+            tools=[each.spec for each in self._tools.values()],
             origin=(self._started, self._wall_started),
         )
         self._peer: Peer | None = None
-        self._socket: RealtimeSocket | None = None
-        self._appended_ms = 0
+        self._line = SessionLine(services.endpoint, self)
         self._timer: asyncio.TimerHandle | None = None
         self._driving = False
         self._group: asyncio.TaskGroup | None = None
@@ -164,7 +167,7 @@ class CallSession:
                     node=self._services.node,
                 )
             )
-            self._socket = await open_session(self._services.endpoint, self._model, self)
+            await self._line.open(self._model)
         except ConnectFailed as error:
             await self._peer.close()
             self._publish(SessionFailed(code=error.code, message=error.detail))
@@ -179,7 +182,6 @@ class CallSession:
             raise
         self.life.happened(CallInput.ANSWER_SENT)
         self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
-        self._drive()
         return self._peer.answer_sdp
 
     def on_ended(self, listener: Callable[[CallSession], None]) -> None:
@@ -212,11 +214,9 @@ class CallSession:
     @_guarded
     def audio_received(self, pcm: bytes, at: float) -> None:
         # The hot path: 50 times a second for every call.
-        if self._conversation.phase is not Phase.READY or self._socket is None:
-            return
-        if self._socket.send(client_events.append_audio(pcm), droppable=True):
-            self._appended_ms += FRAME_MS
-            self._conversation.audio_appended(self._appended_ms, at)
+        self._line.keep(pcm, at, in_speech=self._conversation.awaits_words)
+        if self._conversation.phase is Phase.READY and self._line.append(pcm):
+            self._conversation.audio_appended(self._line.appended_ms, at)
 
     @_guarded
     def part_started(self, part: PartKey, at: float) -> None:
@@ -247,7 +247,7 @@ class CallSession:
     def peer_gone(self, reason: str, at: float) -> None:
         self.hang_up(GONE_REASONS.get(reason, "error"))
 
-    # SocketListener: the session tells.
+    # LineListener: the session tells.
 
     @_guarded
     def message_received(self, message: bytes) -> None:
@@ -255,18 +255,18 @@ class CallSession:
         self._drive()
 
     @_guarded
-    def socket_closed(self, code: int, reason: str) -> None:
+    def session_closed(self, code: str, reason: str) -> None:
         if self.life.state is CallState.ENDED:
             return
-        self._conversation.session_lost(f"closed_{code}", reason[:200], self._loop.time())
+        self._conversation.session_lost(code, reason, self._loop.time())
         self._drive()
 
     # Carrying out what the conversation decides.
 
     def _drive(self) -> None:
-        if self._driving or self._socket is None:
+        if self._driving or self._group is None:
             # An effect called back into us: the loop below takes what it left. Or the session's first message
-            # came with the handshake, before `answer` had the socket: it drives when it has.
+            # came with the handshake, before the call has its tasks: it drives when it has.
             return
         self._driving = True
         try:
@@ -280,8 +280,22 @@ class CallSession:
     def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Send(message=message):
-                assert self._socket is not None
-                self._socket.send(message)
+                self._line.send(message)
+            case effects.OpenSession(model=model):
+                self._line.reopen(model)
+            case effects.AppendAudio(since=since, until=until):
+                self._line.append_kept(since, until)
+                self._conversation.audio_appended(self._line.appended_ms, self._loop.time())
+            case effects.PlayRecorded(part=part, words=words):
+                if self._peer is not None:
+                    self._peer.play(part, recorded_pcm(words))
+                    self._peer.finish(part)
+            case effects.RequestHandoff(reason=reason, summary=summary):
+                self._publish(
+                    HandoffRequested(
+                        handoff_id=new_call_id(), reason=reason, summary=summary, method="failure"
+                    )
+                )
             case effects.Play(part=part, pcm=pcm):
                 if self._peer is not None:
                     self._peer.play(part, pcm)
@@ -314,9 +328,9 @@ class CallSession:
                 if self._group is not None and self._peer is not None:
                     self._sample(self._peer)
                     self._group.create_task(self._peer.close(), name="close peer")
-            case effects.Close(reason=reason):
+            case effects.Close(reason=reason, outcome=outcome, summary=summary):
                 self.life.happened(CallInput.RECORD_COMPLETE)
-                self._publish_ended(reason)
+                self._publish_ended(reason, outcome, summary)
 
     def _failed(self, error: Exception) -> None:
         log.error("call.failed call_id=%s", self.call_id, exc_info=error)
@@ -345,6 +359,7 @@ class CallSession:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                self._drive()
                 sampler = group.create_task(self._sample_quality(), name="quality")
                 await self._closed.wait()
                 for over in (sampler, *self._running_tools):
@@ -355,8 +370,7 @@ class CallSession:
                 self._timer.cancel()
             if self._peer is not None:
                 await self._peer.close()
-            if self._socket is not None:
-                await self._socket.close()
+            await self._line.close()
             self.ended.set()
             if self._on_ended is not None:
                 self._on_ended(self)
@@ -372,6 +386,7 @@ class CallSession:
             customers=self._services.customers,
             appointments=self._services.appointments,
             audit=self._services.audit,
+            slots=self._conversation.goals,
             metadata=self._caller.metadata,
         )
         outcome = await run_tool(self._tools[call.name], call.arguments, context, self._tool_places)
@@ -423,14 +438,17 @@ class CallSession:
                 self.journal.append(envelope)
         self._services.emit(envelope)
 
-    def _publish_ended(self, reason: EndReason) -> None:
+    def _publish_ended(
+        self, reason: EndReason, outcome: str | None = None, summary: str | None = None
+    ) -> None:
         duration_ms = round((self._loop.time() - self._started) * 1000)
         self._publish(
             CallEnded(
                 reason=reason,
                 last_seq=0,  # the sequencer knows its own number
                 duration_ms=duration_ms,
-                outcome=None,
+                outcome=outcome,
+                summary=summary,
                 metrics=self._metrics.summary(),
             )
         )

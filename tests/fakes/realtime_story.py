@@ -269,6 +269,16 @@ class Story:
             self.events.clear()
         return self
 
+    def drop(self, code: str = "closed_1011") -> None:
+        """The session is gone; what it was doing will never be heard of again."""
+        self.conversation.session_lost(code, "gone", self.now)
+        self.drive()
+
+    def restore(self) -> None:
+        """The next session comes up at once."""
+        self.session_created()
+        self.session_updated()
+
     # The server, the agent's side.
 
     def refuse(self) -> None:

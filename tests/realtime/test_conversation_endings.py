@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime.conversation import GOODBYE_S, LATE_TRANSCRIPT_S, RETRY_AFTER_S
+from realtime.recorded_words import CANNOT_GO_ON
 from storage.events import (
     CallPeerLost,
     CallPeerResumed,
@@ -15,7 +16,7 @@ from storage.events import (
     TurnInterrupted,
     UsageRecorded,
 )
-from tests.fakes.realtime_story import Story, receptionist
+from tests.fakes.realtime_story import NOTICE_HEARD_S, Story, receptionist
 
 
 def told_to_end(*, speaks: bool = True) -> Story:
@@ -352,24 +353,27 @@ def test_speech_that_was_no_speech_after_all_is_not_waited_for() -> None:
     assert story.closed == "caller_hangup"
 
 
-@pytest.mark.parametrize("lost_first", [True, False])
-def test_a_lost_session_ends_the_call_with_everything_that_was_heard(lost_first: bool) -> None:
+def test_a_session_lost_after_the_hang_up_ends_the_call_with_everything_that_was_heard() -> None:
     story = Story().connect()
-    story.caller_says(None)  # these words will never be transcribed
+    item_id = story.caller_says(None)  # these words will never be transcribed to their end
+    story.server(
+        "conversation.item.input_audio_transcription.delta",
+        item_id=item_id,
+        content_index=0,
+        delta="When do you",
+    )
     story.agent_says("We are open from nine until five.", ms=3000)
     story.pass_time(1.0)
-    if not lost_first:
-        story.caller_hangs_up()
+    story.caller_hangs_up()
     story.conversation.session_lost("closed_1011", "keepalive ping timeout", story.now)
     story.drive()
 
-    reason = "provider_failed" if lost_first else "caller_hangup"
-    assert story.hung_up == story.closed == reason
-    final = story.all(TranscriptFinal)[-1]
-    assert (final.heard_ms, final.interrupted) == (960, True)
+    assert story.hung_up == story.closed == "caller_hangup"
+    finals = {final.speaker: final for final in story.all(TranscriptFinal)}
+    assert (finals["agent"].heard_ms, finals["agent"].interrupted) == (960, True)
+    assert finals["caller"].text == "When do you"
     assert story.all(TurnCompleted)
-    failed = [SessionFailed(code="closed_1011", message="keepalive ping timeout")] if lost_first else []
-    assert story.all(SessionFailed) == failed
+    assert story.all(SessionFailed) == []
 
 
 def test_a_response_refused_for_load_is_asked_for_once_more_with_the_same_words() -> None:
@@ -415,6 +419,8 @@ def test_a_second_failure_in_a_row_ends_the_call() -> None:
     story.response_fails(story.respond(), "server_error")
 
     assert story.only(SessionFailed).code == "server_error"
+    assert story.recorded == [CANNOT_GO_ON]
+    story.pass_time(NOTICE_HEARD_S)
     assert story.closed == "provider_failed"
 
 
@@ -428,9 +434,11 @@ def test_what_was_heard_of_a_failed_response_is_on_record_when_it_ends_the_call(
     story.voice(part, "Hello there, how can I help?", 2000)
     story.pass_time(1.0)
     story.response_fails(response, "server_error")
+    story.pass_time(1.0 + NOTICE_HEARD_S)
 
-    final = story.all(TranscriptFinal)[-1]
-    assert (final.item_id, final.heard_ms, final.interrupted) == (part.item_id, 960, True)
+    said, notice = story.all(TranscriptFinal)[-2:]
+    assert (said.item_id, said.heard_ms) == (part.item_id, 2000)
+    assert (notice.text, notice.heard_text) == (CANNOT_GO_ON.text, CANNOT_GO_ON.text)
     assert len(story.all(TurnCompleted)) == 1
     assert story.closed == "provider_failed"
 
@@ -451,6 +459,9 @@ def test_a_failure_that_no_retry_mends_ends_the_call_at_once() -> None:
     story = Story().connect()
     story.caller_says("Hello.")
     story.response_fails(story.respond(), "insufficient_quota")
+    (handoff,) = story.handoffs
+    assert "insufficient_quota" in handoff.reason
+    story.pass_time(NOTICE_HEARD_S)
 
     assert story.closed == "provider_failed"
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from realtime.conversation import FATAL_ERRORS, SETUP_S, Phase
-from storage.events import SessionConfigured, SessionFailed
-from tests.fakes.realtime_story import Story, receptionist
+from realtime.continuity import ATTEMPT_S, GIVE_UP_S
+from realtime.conversation import SETUP_S, Phase
+from realtime.error_codes import FATAL_ERRORS
+from storage.events import SessionConfigured, SessionFailed, SessionReconnected
+from tests.fakes.realtime_story import NOTICE_HEARD_S, Story, receptionist
 
 
 def test_the_session_is_configured_as_soon_as_it_exists_and_not_before() -> None:
@@ -94,6 +96,7 @@ def test_a_session_that_keeps_another_audio_format_fails_loudly(audio: dict[str,
     failed = story.only(SessionFailed)
     assert failed.code == "format_mismatch"
     assert "asked for" in failed.message
+    story.pass_time(NOTICE_HEARD_S)
     assert story.hung_up == story.closed == "provider_failed"
     assert story.sent_of("response.create") == []
 
@@ -116,17 +119,19 @@ def test_an_error_during_set_up_ends_the_call(created: bool) -> None:
     story.error("invalid_value", message="Unsupported voice.")
 
     assert story.only(SessionFailed) == SessionFailed(code="invalid_value", message="Unsupported voice.")
+    story.pass_time(NOTICE_HEARD_S)
     assert story.closed == "provider_failed"
 
 
-def test_a_session_that_is_never_configured_ends_the_call() -> None:
+def test_a_session_that_is_never_configured_is_tried_again_and_then_ends_the_call() -> None:
     story = Story()
     story.session_created()
-    story.media_connects()
     story.pass_time(SETUP_S - 0.1)
-    assert story.closed is None
+    assert story.opened == []
 
     story.pass_time(0.2)
+    assert story.opened == ["gpt-realtime-2.1"]
+    story.pass_time(GIVE_UP_S + ATTEMPT_S)
 
     assert story.only(SessionFailed).code == "setup_timeout"
     assert story.closed == "provider_failed"
@@ -138,6 +143,7 @@ def test_an_error_that_no_retry_mends_ends_the_call(code: str) -> None:
     story.error(code)
 
     assert story.only(SessionFailed).code == code
+    story.pass_time(NOTICE_HEARD_S)
     assert story.hung_up == "provider_failed"
 
 
@@ -190,11 +196,13 @@ def test_unknown_and_malformed_events_are_noted_without_anybodys_words() -> None
     assert "secret" not in json.dumps([note.detail for note in story.notes])
 
 
-def test_a_socket_lost_before_the_set_up_ends_the_call() -> None:
+def test_a_socket_lost_before_the_set_up_is_opened_again_and_the_greeting_said_once() -> None:
     story = Story()
     story.media_connects()
     story.conversation.session_lost("closed_1011", "going away", story.now)
     story.drive()
+    story.restore()
 
-    assert story.only(SessionFailed).code == "closed_1011"
-    assert story.closed == "provider_failed"
+    assert story.only(SessionReconnected).cause == "closed_1011"
+    (greeting,) = story.sent_of("response.create")
+    assert "Good morning." in greeting["response"]["instructions"]

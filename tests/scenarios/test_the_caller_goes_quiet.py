@@ -38,18 +38,3 @@ async def test_the_agent_waits_goes_on_when_the_caller_is_back_and_hangs_up_on_n
         assert lost.data["silent_ms"] >= 600
         assert resumed.data["gap_ms"] >= lost.data["silent_ms"]
         assert ended.data["reason"] == "peer_lost"
-
-
-async def test_a_session_that_drops_ends_the_call_with_its_reason_on_record(house: HouseMaker) -> None:
-    async with house(mind=SCRIPT, worker=False) as running:
-        caller, call_id = await running.call()
-        await running.events.until("turn.completed", call_id=call_id)
-        running.simulator.faults.next("drop_1011", after="input_audio_buffer.speech_started")
-
-        await caller.speak(loud(600))
-
-        failed = await running.events.until("session.failed", call_id=call_id)
-        ended = await running.events.until("call.ended", call_id=call_id)
-        await caller.close()
-        assert failed.data["code"] == "closed_1011"
-        assert ended.data["reason"] == "provider_failed"
