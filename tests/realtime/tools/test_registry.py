@@ -112,3 +112,22 @@ def test_every_built_in_tool_is_the_models_to_understand() -> None:
         assert len(each.spec.description) > 20
         for name, described in each.spec.parameters["properties"].items():
             assert described.get("description"), f"{each.name}.{name} has no description"
+
+
+def test_what_is_said_while_a_tool_runs_is_ours_and_not_shown_to_the_model() -> None:
+    @tool(speak_while="I am asking the kitchen.")
+    async def ask_kitchen() -> str:
+        """Ask the kitchen."""
+        return "yes"
+
+    assert ask_kitchen.spec.speak_while == "I am asking the kitchen."
+    assert "kitchen." not in str(ask_kitchen.spec.as_session_tool()).replace("Ask the kitchen.", "")
+
+
+def test_a_function_that_would_block_is_refused_with_the_way_out() -> None:
+    def blocks() -> str:
+        """Block."""
+        return ""
+
+    with pytest.raises(InvalidTool, match=r"asyncio\.to_thread"):
+        tool()(blocks)  # type: ignore[arg-type]  # the mistake that is refused
