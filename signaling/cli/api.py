@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -25,6 +26,28 @@ class PlacedCall:
     call_id: str
     answer_sdp: str
     resume_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the server said to a question that it did not refuse."""
+
+    body: Any
+    etag: str | None
+
+
+def place(*steps: str) -> str:
+    """A path of these steps; what somebody typed stays one step, whatever is in it."""
+    return "".join(f"/{quote(step, safe='')}" for step in steps)
+
+
+class Refused(Failure):
+    """The server answered with a problem; `problem_code` is its stable code."""
+
+    def __init__(self, what: str, *, remedy: str | None, status: int, problem_code: str | None) -> None:
+        super().__init__(what, remedy=remedy, code=ExitCode.UNREACHABLE)
+        self.status = status
+        self.problem_code = problem_code
 
 
 class Api:
@@ -88,6 +111,18 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._unreachable(error) from None
 
+    async def ask(self, method: str, path: str, body: Any = None, *, if_match: str | None = None) -> Reply:
+        """A JSON question. Raises Refused with the server's words, Failure where nothing answers."""
+        headers = self._headers | ({"If-Match": if_match} if if_match is not None else {})
+        try:
+            async with self._http.request(
+                method, f"{self._url}{path}", json=body, headers=headers
+            ) as response:
+                await self._check(response)
+                return Reply(body=await response.json(content_type=None), etag=response.headers.get("ETag"))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(error) from None
+
     async def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body (None where there is none). Raises Failure only where nothing answers."""
         try:
@@ -102,14 +137,17 @@ class Api:
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         if response.status < 400:
             return
+        code: str | None = None
         try:
             problem = await response.json(content_type=None)
-            what, fix = problem["detail"], problem.get("fix")
+            what, fix, code = problem["detail"], problem.get("fix"), problem.get("code")
+            places = [f"  {each['pointer'] or '/'}: {each['detail']}" for each in problem.get("errors", [])]
+            what = "\n".join([what, *places]) if places else what
         except (ValueError, KeyError, TypeError):
             what, fix = f"the server answered {response.status}", None
         if response.status == 401 and not self._headers:
             fix = "set CORDBOARD_TOKEN; on the server: cordboard token create --role service"
-        raise Failure(f"{response.status}: {what}", remedy=fix, code=ExitCode.UNREACHABLE)
+        raise Refused(f"{response.status}: {what}", remedy=fix, status=response.status, problem_code=code)
 
     def _unreachable(self, error: Exception) -> Failure:
         return Failure(

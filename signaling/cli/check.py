@@ -211,7 +211,7 @@ async def _postgres(settings: Settings) -> Finding:
 
 
 async def _agents(settings: Settings) -> Finding:
-    from signaling.cli.agents import load
+    from signaling.cli.agent_files import load
     from signaling.cli.failure import Failure
 
     try:

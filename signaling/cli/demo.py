@@ -100,7 +100,7 @@ class Demo:
     async def _prepare(self, database_url: str) -> None:
         from zoneinfo import ZoneInfo
 
-        from signaling.cli.agents import load
+        from signaling.cli.agent_files import load
         from storage.postgres.demo_practice import seed_demo
         from storage.postgres.migrate import migrate
 

@@ -172,7 +172,13 @@ def test_the_sample_agent_is_valid_listed_and_shown(cordboard):
 
 
 def test_an_agents_folder_that_is_not_there_is_one_line(cordboard):
-    assert "--path" in failed_in_one_line(cordboard("agents", "list"), 3)
+    assert "--path" in failed_in_one_line(cordboard("agents", "validate"), 3)
+
+
+def test_listing_agents_without_a_server_says_how_to_start_one(cordboard):
+    line = failed_in_one_line(cordboard("agents", "list", CORDBOARD_URL="http://localhost:1"), 4)
+
+    assert "cordboard serve" in line
 
 
 def test_tools_show_the_schema_that_the_model_sees(cordboard):
