@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signaling.cli import agent_publishing
+from signaling.cli import agent_publishing, migrate
 from signaling.cli.agent_files import is_file, load, load_file
 from signaling.cli.environment import read_settings
 from signaling.cli.failure import Failure
@@ -20,6 +20,7 @@ app = typer.Typer(help="The agents: on the running server, and in files.", no_ar
 app.command("publish")(agent_publishing.publish)
 app.command("diff")(agent_publishing.diff)
 app.command("rollback")(agent_publishing.roll_back)
+app.command("migrate")(migrate.migrate_templates)
 
 PathOption = Annotated[
     str | None, typer.Option("--path", help="A folder of agent files, or one; asks no server.")
