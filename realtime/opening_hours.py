@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)  # in the order of date.weekday()
@@ -33,6 +33,11 @@ class Hours(BaseModel):
         if value.tzinfo is not None:
             raise ValueError("write the time without a zone, e.g. 08:00; it is meant in the agent's timezone")
         return value
+
+    @field_serializer("opens", "closes", when_used="json")
+    def _as_written(self, value: time) -> str:
+        """A document that is read and written back says 08:00 again, not 08:00:00."""
+        return value.isoformat("auto" if value.second or value.microsecond else "minutes")
 
     @model_validator(mode="after")
     def _opens_before_it_closes(self) -> Hours:
