@@ -241,57 +241,13 @@ def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
 
 
 PIECES = [
-    "{",
-    "}",
-    "[",
-    "]",
-    "(",
-    ")",
-    ",",
-    ":",
-    ";",
-    "'",
-    '"',
-    "`",
-    "${",
-    ".",
-    "...",
-    "=>",
-    "=",
-    "+",
-    "-",
-    "||",
-    "?",
-    "/",
-    "//",
-    "/*",
-    "*/",
-    "\\",
-    "const",
-    "export",
-    "default",
-    "module.exports",
-    "a",
-    "b",
-    "1",
-    "0.5",
-    "true",
-    "null",
-    "'text'",
-    "`t${a}`",
-    "function",
-    "return",
-    "new",
-    "Map",
-    "Object.freeze",
-    "async",
-    "あ",
-    "/re/",
-    "#",
-]
+    *"{}[](),:;\"'`.=+-?/\\#\n", "${", "...", "=>", "||", "//", "/*", "*/", "const", "export", "default",
+    "a", "b", "1", "module.exports", "0.5", "true", "null", "'text'", "`t${a}`", "function", "return", "new", "Map",
+    "Object.freeze", "async", "あ", "/re/",
+]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(["\n", *PIECES]), max_size=40).map(" ".join))
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
 def test_any_heap_of_javascript_is_read_or_refused(text: str) -> None:
     refused = refusal(read_javascript, text)
 
