@@ -17,6 +17,7 @@ HELD_WORST = 0.98  # of the worst call's
 INPUT_COMPLETE = 0.99  # of the callers' packets appended to the model's input
 TRUNCATED_WITHIN_S = 1.0
 CORE_FULL = 0.95
+QUIET_WAITED = 0.02  # share of time that the server may have waited for its core
 STEPS_LATE_MS = 10.0  # p99 of the load generator's own wake-ups, beyond which its figures say little
 
 
@@ -162,7 +163,21 @@ def table(result: Benchmark) -> str:
     after = (
         f"Set-up, offer to first packet: {_pair(result.setup_ms)} ms (p50 / p99). Memory per call: {memory}."
     )
-    return "\n".join([head, "|" + "---|" * 7, *rows, "", after])
+    return "\n".join([head, "|" + "---|" * 7, *rows, "", after, *_doubts(result)])
+
+
+def _doubts(result: Benchmark) -> list[str]:
+    """What else the machine was doing: figures of a busy one say little about the server."""
+    disturbed = [f"{each.calls}" for each in result.stages if each.server_waited > QUIET_WAITED]
+    limited = [f"{each.calls}" for each in result.stages if each.limited_by == "load generator"]
+    doubts = []
+    if disturbed:
+        doubts.append(
+            f"NOT QUIET: others ran on the server's core at {', '.join(disturbed)} calls; measure again."
+        )
+    if limited:
+        doubts.append(f"The load generator was the limit at {', '.join(limited)} calls.")
+    return doubts
 
 
 def _pair(of: Spread | None) -> str:
