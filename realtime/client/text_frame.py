@@ -1,7 +1,7 @@
 """One WebSocket text frame of a client (RFC 6455 section 5.2), in a few lines because it is made 50 times a second.
 
-The library's own way (an object, a check, a buffer, a system call for each mask) costs some 10 µs more a frame, measured
-at a call's rhythm by tests/benchmarks/realtime_socket.py: half a core-millisecond for each second of a call.
+The library's own way (an object, a check, a buffer, a system call for each mask) costs some 10 µs more a frame,
+measured at a call's rhythm by tests/benchmarks/realtime_socket.py: half a core-millisecond a second of a call.
 """
 
 from __future__ import annotations
