@@ -58,7 +58,10 @@ class PublishedAgents:
             group.create_task(self._listen(redis_url, tenant), name="desk's channel")
             while True:
                 self._look.clear()
-                await self.refresh()
+                try:
+                    await self.refresh()
+                except Exception:  # whatever it is, the calls of this process are worth more
+                    log.exception("agents.refresh_failed: agents answer as they did before")
                 try:
                     async with asyncio.timeout(self._ask_every_s):
                         await self._look.wait()

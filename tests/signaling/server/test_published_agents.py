@@ -18,6 +18,7 @@ from storage.postgres.agents import AgentStore
 from storage.postgres.pool import Database
 from tests.conftest import TEMPLATE
 from tests.fakes.eventually import eventually
+from tests.fakes.record_dump import rows
 from tests.fakes.servers import PostgresServer, RedisServer
 
 DOCUMENT = {"id": "front", "name": "Front desk"}
@@ -117,6 +118,23 @@ async def test_while_the_database_is_away_agents_answer_as_before(postgres_serve
     await store.publish("front", seen=None, note="", by="ann")
     assert await published.refresh()
     assert shelf["front"].version == "v2"
+    await database.close()
+
+
+async def test_what_nobody_expected_of_the_database_does_not_end_the_watch(
+    redis_url: str, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(database_url)
+    store = AgentStore(database)
+    await store.create("front", DOCUMENT, by="ann")
+    await store.publish("front", seen=None, note="", by="ann")
+    await rows(database_url, "ALTER TABLE agents RENAME COLUMN published_version TO hidden")
+
+    async with running_node(redis_url, database_url, ask_every_s=0.05) as node:
+        await eventually(lambda: "agents.refresh_failed" in caplog.text)
+        assert node.answering() is None
+        await rows(database_url, "ALTER TABLE agents RENAME COLUMN hidden TO published_version")
+        await eventually(lambda: node.answering() == "v1")
     await database.close()
 
 
