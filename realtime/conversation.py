@@ -320,6 +320,8 @@ class Conversation:
             self._send(client_events.text_item(self._id("ev"), item_id, "user", text))
             self._responses.item_sent(item_id)
             self._want_answer({item_id}, not_before=now + DIGITS_PAUSE_S)
+        elif self.phase is not Phase.NOTICE:
+            self._want_answer(set(), not_before=now + DIGITS_PAUSE_S)
         self._pump(now)
 
     def peer_lost(self, silent_ms: int, now: float) -> None:
@@ -329,6 +331,7 @@ class Conversation:
         self._peer_lost = True
         self._publish(CallPeerLost(silent_ms=silent_ms))
         self._effects.append(PausePlayout())
+        self._watch(now)
 
     def peer_resumed(self, gap_ms: int, now: float) -> None:
         if not self._peer_lost or self.phase in (Phase.ENDING, Phase.CLOSED):

@@ -63,7 +63,8 @@ class History:
         """What to restate, oldest first. Never an output without its call."""
         kept: list[Line] = []
         characters = 0
-        for line in sorted(self._lines, key=lambda line: line.at, reverse=True):
+        in_order = sorted(self._lines, key=lambda line: line.at)
+        for line in in_order[::-1]:
             characters += line.characters
             if characters > CHARACTERS and kept:
                 break

@@ -15,7 +15,7 @@ from media.playout import Cut, PartKey
 from realtime.heard_text import spoken_ms, spoken_prefix
 from storage.events import Speaker
 
-REMEMBERED = 64  # the caller's finished items: news of one that comes twice or late opens no second entry
+REMEMBERED = 64  # finished items of each side: news of one that comes twice or late opens no second entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +117,7 @@ class Transcript:
     _caller: dict[str, _CallerEntry] = field(default_factory=dict)
     _caller_done: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _agent: dict[str, _AgentEntry] = field(default_factory=dict)
+    _agent_done: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     # The caller's side.
 
@@ -205,7 +206,7 @@ class Transcript:
     # The agent's side.
 
     def agent_item(self, response_id: str, item_id: str, now: float) -> None:
-        if item_id not in self._agent:
+        if item_id not in self._agent and item_id not in self._agent_done:
             self._agent[item_id] = _AgentEntry(
                 item_id=item_id, response_id=response_id, position=self._take_position(), started_at=now
             )
@@ -304,6 +305,7 @@ class Transcript:
             del self._agent[item_id]
             if not entry.text:
                 continue
+            self._agent_done.append(item_id)
             heard_ms, heard_text = entry.heard()
             finals.append(
                 Final(

@@ -32,7 +32,7 @@ def test_what_nobody_heard_is_not_told() -> None:
 def test_a_call_is_told_with_what_it_returned() -> None:
     history = History()
     history.called("c1", "book", '{"time": "15:00"}', 1.0)
-    history.returned("c1", '{"booked": true}', 2.0)
+    history.returned("c1", '{"booked": true}', 1.0)  # a quick one: the same moment
 
     assert [line.item for line in history.lines()] == [
         {"type": "function_call", "call_id": "c1", "name": "book", "arguments": '{"time": "15:00"}'},
