@@ -79,7 +79,9 @@ class Response:
     async def run(self) -> None:
         """From there to `response.done`."""
         prompt = await self._host.prompt(self.params)
-        fault = self._host.faults.take(RESPONSE_FAULTS - {"never_answer"})
+        # Whoever orders a fault means what the caller hears.
+        wanted = frozenset() if self.out_of_band else RESPONSE_FAULTS - {"never_answer"}
+        fault = self._host.faults.take(wanted)
         if fault is not None and fault.kind == "rate_limit_failure":
             return self._finish("failed", failure=RATE_LIMIT)
         if fault is not None and fault.kind == "server_error":

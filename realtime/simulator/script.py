@@ -130,6 +130,8 @@ class Script:
     loop: bool = False
     heard_by_default: str = "Hello."
     said_by_default: Answer = Reply(text="Okay.", audio_ms=300)
+    writes: Sequence[ScriptedAnswer] = ()  # for responses out of band that ask for JSON; they take no `says`
+    written_by_default: Answer = Reply(text="{}")
     pace: Pace = Pace()
     transcription_ms: int = 50  # from the commit to the first transcription event
     speech_level: float = (

@@ -11,7 +11,17 @@ from realtime.simulator.audio_formats import encode
 from realtime.simulator.energy import EnergyDetector
 from realtime.simulator.input_audio import Recording, SpeechDetector
 from realtime.simulator.persona import Chunk, Prompt
-from realtime.simulator.script import Answer, Asked, Failure, OutputItem, Reply, Script, Silence, Together
+from realtime.simulator.script import (
+    Answer,
+    Asked,
+    Failure,
+    OutputItem,
+    Reply,
+    Script,
+    ScriptedAnswer,
+    Silence,
+    Together,
+)
 from realtime.simulator.words_in_time import spread
 
 
@@ -22,6 +32,7 @@ class Scripted:
         self._script = script
         self._heard = 0
         self._said = 0
+        self._written = 0
         self.pace = script.pace
         self.transcription_ms = script.transcription_ms
 
@@ -43,18 +54,25 @@ class Scripted:
 
     async def think(self, prompt: Prompt) -> Sequence[OutputItem] | Failure:
         """The next entry of `says`."""
-        index, self._said = self._said, self._said + 1
-        answer = self._answer(index, prompt)
+        if prompt.out_of_band and "json" in (prompt.response_instructions or "").casefold():
+            # Asked for beside the conversation, at times of the client's own choosing.
+            index, self._written = self._written, self._written + 1
+            entries, default = self._script.writes, self._script.written_by_default
+        else:
+            index, self._said = self._said, self._said + 1
+            entries, default = self._script.says, self._script.said_by_default
+        answer = self._answer(index, prompt, entries, default)
         if isinstance(answer, Failure):
             return answer
         return answer.items if isinstance(answer, Together) else (answer,)
 
-    def _answer(self, index: int, prompt: Prompt) -> Answer:
-        says = self._script.says
-        if self._script.loop and says:
-            entry = says[index % len(says)]
+    def _answer(
+        self, index: int, prompt: Prompt, entries: Sequence[ScriptedAnswer], default: Answer
+    ) -> Answer:
+        if self._script.loop and entries:
+            entry = entries[index % len(entries)]
         else:
-            entry = says[index] if index < len(says) else self._script.said_by_default
+            entry = entries[index] if index < len(entries) else default
         if not callable(entry):
             return entry
         heard = [line.text for line in prompt.lines if line.kind == "user"]

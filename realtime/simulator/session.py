@@ -359,7 +359,7 @@ class SimulatedSession:
                 f"Conversation already has an active response in progress: {self._active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        if self.faults.take(frozenset({"never_answer"})) is not None:
+        if conversation == "auto" and self.faults.take(frozenset({"never_answer"})) is not None:
             return
         response = Response(self, self._effective(overrides))
         if not response.out_of_band:

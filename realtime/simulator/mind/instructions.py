@@ -4,10 +4,11 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from realtime.simulator.mind.dates import MONTHS
 from realtime.simulator.mind.plain_text import plain
-from realtime.simulator.mind.slots import Slot, kind_of
+from realtime.simulator.mind.slots import Slot, SlotKind, kind_of
 
 _TODAY = re.compile(r"\b(?:today|current date|date)\b[^.\n]{0,40}?", re.IGNORECASE)
 _ISO = re.compile(r"\b(20\d\d)-(\d\d)-(\d\d)\b")
@@ -25,6 +26,8 @@ _CONFIRM = re.compile(
     re.IGNORECASE,
 )
 _GOAL_SLOT = re.compile(r"^- (\w+) \((\w+), (required|optional)\): (.*)$", re.MULTILINE)
+_CHOICES = re.compile(r"\bOne of: (.+?)\.?$")
+_KINDS: dict[str, SlotKind] = {kind: kind for kind in get_args(SlotKind)}
 _KNOWN = re.compile(r"^Already known: (\w+) is (.+?)\.?$", re.MULTILINE)
 _CALLER_NUMBER = re.compile(
     r"\bcaller(?:'s)?\b[^.\n]{0,40}\bnumber\b[^.\n+\d]{0,12}(\+?\d[\d ()-]{6,})", re.IGNORECASE
@@ -89,9 +92,10 @@ def goal_slots(instructions: str) -> tuple[Slot, ...]:
     return tuple(
         Slot(
             name=match[1],
-            kind=kind_of(f"{match[1]} {match[2]}"),
+            kind=_KINDS.get(match[2]) or kind_of(f"{match[1]} {match[2]}"),
             required=match[3] == "required",
             description=match[4],
+            choices=tuple(re.split(r",\s*", one_of[1])) if (one_of := _CHOICES.search(match[4])) else (),
         )
         for match in _GOAL_SLOT.finditer(instructions)
     )

@@ -10,6 +10,7 @@ from realtime.simulator.mind import phrases
 from realtime.simulator.mind.aloud import aloud
 from realtime.simulator.mind.instructions import caller_number, extra, todays_date, verbatim
 from realtime.simulator.mind.memory import CONFIRM, Memory, Outcome, Turn, remember
+from realtime.simulator.mind.notes import written
 from realtime.simulator.mind.tools import Tool, Toolbox, call, confirm_call, record_call, toolbox
 from realtime.simulator.persona import Prompt
 from realtime.simulator.script import FunctionCall, OutputItem, Reply
@@ -36,6 +37,9 @@ def think(prompt: Prompt, today: datetime.date) -> Sequence[OutputItem]:
 
 
 def _answer(prompt: Prompt, memory: Memory, order: str) -> list[OutputItem]:
+    note = written(prompt, order or prompt.instructions, memory.today)
+    if note is not None:
+        return [Reply(text=note)]
     if prompt.out_of_band and _SUMMARY.search(order or prompt.instructions + _last_words(prompt)):
         return [Reply(text=summary(memory, prompt))]
     ordered = _ordered(memory, order)
