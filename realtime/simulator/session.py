@@ -436,8 +436,9 @@ class SimulatedSession:
         """What a response with these settings reads, as tokens."""
         instructions = params.get("instructions", self.config.wire["instructions"])
         tools = msgspec.json.encode(params["tools"]).decode() if params["tools"] else ""
-        head = Piece(str(hash((instructions, tools))), text_tokens(instructions) + text_tokens(tools), 0)
-        return [head, *(item.piece() for item in self._input_items(params))]
+        # Tools first, as in the service's other APIs; a paragraph that changes keeps those before it cached.
+        head = [Piece(text, text_tokens(text), 0) for text in (tools, *instructions.split("\n\n")) if text]
+        return [*head, *(item.piece() for item in self._input_items(params))]
 
     async def prompt(self, params: dict[str, Any]) -> Prompt:
         """The same as words; waits until the caller's words are known."""
