@@ -136,6 +136,7 @@ class _Drafting:
                 path="greeting", situation=self._situation(greeting, self._ways(greeting)), verbatim=True
             )
             self._draft.homes[greeting.at] = [home]
+            self._by_text["", " ".join(greeting.text.split())] = home
             self._draft.greeting = greeting
             self._draft.origins["greeting"] = _origin(greeting.name, greeting.at)
             self._case(greeting, home, [], None)
@@ -171,7 +172,11 @@ class _Drafting:
         callers = list(dict.fromkeys(self._variables.text(word) for word in told))
         where, prefix = self._shelf(stage)
         earlier = self._by_text.get(key)
-        if earlier is not None:
+        if earlier is not None and earlier.path == "greeting" and callers:
+            earlier = None  # what callers may say in the middle of a call needs a guideline
+        if earlier is not None and earlier.path == "greeting":
+            home = Home(path="greeting", situation=situation, merged=True, verbatim=True)
+        elif earlier is not None:
             line = where[int(earlier.path.rpartition("[")[2].rstrip("]"))]
             line["situation"] = self._joint(line["situation"], self._variables.text(situation))
             line["callers_say"] = list(dict.fromkeys([*line.get("callers_say", []), *callers]))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
 from typing import NoReturn
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
+from realtime import legacy_syntax as syntax
 from realtime.legacy_values import (
     Entry,
     Flag,
@@ -39,11 +39,6 @@ MAX_DEPTH = 60
 MAX_VALUES = 500_000
 _HEADING = re.compile(r"[=\-─━*#■◆●▼~]{3,}|^[■◆●▼【#]")
 _FRAME = re.compile(r"^[\s/*=\-─━#~]+|[\s/*=\-─━#~]+$")
-_ESCAPE = re.compile(
-    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|[\n\r\u2028\u2029])|(.))",
-    re.DOTALL,
-)
-_PLAIN_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _FUNCTIONS = ("arrow_function", "function_expression", "function", "method_definition")
 _UNCHANGED = ("Object.freeze", "Object.seal")
 
@@ -135,11 +130,11 @@ class _Reader:
         if node.type != "variable_declarator":
             return
         target, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if target is None or value is None or target.type != "identifier" or _is_require(value):
+        if target is None or value is None or target.type != "identifier" or syntax.is_require(value):
             self._is_code(node)
             return
         name = self._text(target)
-        if value.type in _FUNCTIONS and _returned(value) is None:
+        if value.type in _FUNCTIONS and syntax.returned(value) is None:
             self._functions.add(name)
             self._is_code(node)
             return
@@ -188,7 +183,7 @@ class _Reader:
     def _export_name(self, key: str, node: Node) -> None:
         if node.type == "identifier" and self._text(node) in self._bindings:
             return
-        if node.type in _FUNCTIONS and _returned(node) is None:
+        if node.type in _FUNCTIONS and syntax.returned(node) is None:
             self._is_code(node)
             return
         self._named.append((key, node))
@@ -196,7 +191,7 @@ class _Reader:
     def _exported(self, node: Node) -> Entry | None:
         """What an export holds beside names that have tables of their own."""
         while node.type == "parenthesized_expression" or self._is_unchanged(node):
-            inner = _argument(node)
+            inner = syntax.argument(node)
             if inner is None:
                 return None
             node = inner
@@ -219,7 +214,7 @@ class _Reader:
         statement = node.parent.parent if node.parent is not None and node.parent.parent is not None else node
         while statement.parent is not None and statement.parent.type == "export_statement":
             statement = statement.parent
-        above = _comments_above(statement)
+        above = syntax.comments_above(statement)
         comments = [text for comment in above for text in self._comment_lines(comment)]
         return Entry(
             key=name, value=self._named_value(name), at=self._at(node), comments=tuple(comments), section=None
@@ -243,7 +238,7 @@ class _Reader:
         before = self._cost
         value = self._value(node)
         for path, right in self._amendments.get(name, []):
-            value = _amended(value, path, self._entry(path[-1], right, right))
+            value = syntax.amended(value, path, self._entry(path[-1], right, right))
         self._looked_up.discard(name)
         self._found[name] = value, self._cost - before
         return value
@@ -283,7 +278,7 @@ class _Reader:
             case "object" | "array":
                 return self._group(node)
             case "parenthesized_expression":
-                inner = _argument(node)
+                inner = syntax.argument(node)
                 return self._value(inner) if inner is not None else self._unknown(node, "nothing in it")
             case "identifier" | "shorthand_property_identifier":
                 return self._identifier(node)
@@ -296,7 +291,7 @@ class _Reader:
             case "call_expression" | "new_expression":
                 return self._call(node)
             case kind if kind in _FUNCTIONS:
-                returned = _returned(node)
+                returned = syntax.returned(node)
                 if returned is not None:
                     value = self._value(returned)
                     if isinstance(value, Text):
@@ -336,7 +331,7 @@ class _Reader:
         operator = node.child_by_field_name("operator")
         sign = self._text(operator) if operator is not None else ""
         if sign == "+":
-            return Text(value="".join(self._piece(part) for part in _summands(node)), at=self._at(node))
+            return Text(value="".join(self._piece(part) for part in syntax.summands(node)), at=self._at(node))
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         if sign in ("||", "??") and left is not None and right is not None:
             value = self._value(left)
@@ -350,7 +345,7 @@ class _Reader:
     def _call(self, node: Node) -> Value:
         function = node.child_by_field_name("function") or node.child_by_field_name("constructor")
         called = self._dotted(function) if function is not None else None
-        arguments = [self._value(argument) for argument in _arguments(node)]
+        arguments = [self._value(argument) for argument in syntax.arguments(node)]
         if called in (*_UNCHANGED, "Set") and len(arguments) == 1:
             return arguments[0]
         if called == "Object.assign" and all(isinstance(one, Group) for one in arguments):
@@ -390,7 +385,7 @@ class _Reader:
             return Text(value=glue.join(written(entry.value) for entry in value.entries), at=value.at)
         if method == "concat":
             added = [entry for one in arguments if isinstance(one, Group) for entry in one.entries]
-            return _numbered([*value.entries, *added], value.at)
+            return syntax.numbered([*value.entries, *added], value.at)
         return None
 
     # -- groups -----------------------------------------------------------------------------------------
@@ -402,7 +397,7 @@ class _Reader:
         section: str | None = None
         for member in node.named_children:
             if member.type == "comment":
-                if entries and not above and _is_behind(member):
+                if entries and not above and syntax.is_behind(member):
                     last = entries[-1]
                     told = (*last.comments, *self._comment_lines(member))
                     entries[-1] = Entry(
@@ -419,7 +414,7 @@ class _Reader:
             above = []
             entries += self._members(member, node.type == "array", tuple(own), section)
         if node.type == "array":
-            return _numbered(entries, self._at(node))
+            return syntax.numbered(entries, self._at(node))
         return Group(entries=tuple(entries), at=self._at(node))
 
     def _split(self, above: Sequence[Node], member: Node) -> tuple[list[str], str | None]:
@@ -485,11 +480,11 @@ class _Reader:
         for part in node.named_children:
             if part.type != "template_substitution":
                 continue
-            pieces.append(_unescape(self._slice(start, part.start_byte), template=True))
+            pieces.append(syntax.unescape(self._slice(start, part.start_byte), template=True))
             inner = part.named_children[0] if part.named_children else None
             pieces.append(self._piece(inner) if inner is not None else "")
             start = part.end_byte
-        pieces.append(_unescape(self._slice(start, end), template=node.type == "template_string"))
+        pieces.append(syntax.unescape(self._slice(start, end), template=node.type == "template_string"))
         return "".join(pieces)
 
     def _piece(self, node: Node) -> str:
@@ -505,13 +500,13 @@ class _Reader:
 
     def _literals(self) -> Iterator[Text]:
         before = list(self._notes)
-        for node in _walk(self._root):
+        for node in syntax.every_node(self._root):
             if node.type in ("string", "template_string"):
                 yield Text(value=self._string(node), at=self._at(node))
         self._notes = before  # what stands inside code was not resolved for anything
 
     def _comments(self) -> Iterator[Remark]:
-        for node in _walk(self._root):
+        for node in syntax.every_node(self._root):
             if node.type in ("comment", "hash_bang_line"):
                 for line in self._comment_lines(node):
                     yield Remark(at=self._at(node), text=line)
@@ -556,8 +551,8 @@ class _Reader:
     def _refuse_errors(self) -> None:
         if not self._root.has_error:
             return
-        wrong = [node for node in _walk(self._root) if node.is_error or node.is_missing]
-        opened = [bracket for node in wrong if (bracket := _never_closed(node)) is not None]
+        wrong = [node for node in syntax.every_node(self._root) if node.is_error or node.is_missing]
+        opened = [bracket for node in wrong if (bracket := syntax.never_closed(node)) is not None]
         node = opened[-1] if opened else wrong[-1] if wrong else self._root
         if opened:
             what = f"{node.type!r} is never closed"
@@ -571,129 +566,3 @@ class _Reader:
             "mend the line (a bracket, quote or comma is likely missing at it or just before); compile TypeScript "
             "first; name JSON and CSV files .json and .csv",
         )  # fmt: skip
-
-
-def _never_closed(node: Node) -> Node | None:
-    """The innermost bracket that a broken piece opens and does not close."""
-    if not node.is_error:
-        return None
-    waiting: list[Node] = []
-    for child in node.children:
-        if child.type in ("{", "[", "("):
-            waiting.append(child)
-        elif child.type in ("}", "]", ")") and waiting:
-            waiting.pop()
-    return waiting[-1] if waiting else None
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    """Every node below and with this one, in the order of the text, without recursion."""
-    waiting = [node]
-    while waiting:
-        found = waiting.pop()
-        yield found
-        waiting.extend(reversed(found.children))
-
-
-def _summands(node: Node) -> list[Node]:
-    """`a + b + c`, however long, without recursion."""
-    parts: list[Node] = []
-    while node.type == "binary_expression":
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        operator = node.child_by_field_name("operator")
-        if left is None or right is None or operator is None or operator.type != "+":
-            break
-        parts.append(right)
-        node = left
-    return [node, *reversed(parts)]
-
-
-def _unescape(raw: str, *, template: bool = False) -> str:
-    """The escapes of ECMAScript, 12.9.4; in a template literal CRLF is LF (12.9.6)."""
-    if template:
-        raw = raw.replace("\r\n", "\n").replace("\r", "\n")
-    if "\\" not in raw:
-        return raw
-    text = _ESCAPE.sub(_unescaped, raw)
-    # Two escapes may be the halves of one character; a half alone is none.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    code, unit, byte, newline, plain = found.groups()
-    number = code or unit or byte
-    if number is not None:
-        return chr(int(number, 16)) if int(number, 16) <= 0x10FFFF else "\ufffd"
-    return "" if newline is not None else _PLAIN_ESCAPES.get(plain, plain)
-
-
-def _numbered(entries: Sequence[Entry], at: Place) -> Group:
-    numbered = tuple(
-        Entry(key=str(number), value=one.value, at=one.at, comments=one.comments, section=one.section)
-        for number, one in enumerate(entries, 1)
-    )
-    return Group(entries=numbered, at=at, is_list=True)
-
-
-def _amended(value: Value, path: Sequence[str], added: Entry) -> Value:
-    """`table.category.key = …` after the table itself."""
-    if not isinstance(value, Group):
-        return value
-    if len(path) == 1:
-        return Group(entries=(*value.entries, added), at=value.at, is_list=value.is_list)
-    if value.get(path[0]) is None:
-        added = replace(added, key=path[0], value=Group(entries=(added,), at=added.at))
-        return _amended(value, path[:1], added)
-    entries = tuple(
-        replace(entry, value=_amended(entry.value, path[1:], added)) if entry.key == path[0] else entry
-        for entry in value.entries
-    )
-    return Group(entries=entries, at=value.at, is_list=value.is_list)
-
-
-def _comments_above(node: Node) -> list[Node]:
-    """The comments that end on the line above, and those directly above them."""
-    found: list[Node] = []
-    row, before = node.start_point.row, node.prev_sibling
-    while before is not None and before.type == "comment" and before.end_point.row >= row - 1:
-        found.insert(0, before)
-        row, before = before.start_point.row, before.prev_sibling
-    return found
-
-
-def _is_behind(comment: Node) -> bool:
-    """Whether a comment follows something on its own line."""
-    before = comment.prev_sibling
-    return before is not None and before.end_point.row == comment.start_point.row and before.type != "{"
-
-
-def _arguments(node: Node) -> list[Node]:
-    listed = node.child_by_field_name("arguments")
-    return [one for one in listed.named_children if one.type != "comment"] if listed is not None else []
-
-
-def _argument(node: Node) -> Node | None:
-    """The one thing in brackets."""
-    inside = _arguments(node) if node.type == "call_expression" else node.named_children
-    return next((one for one in inside if one.type != "comment"), None)
-
-
-def _returned(function: Node) -> Node | None:
-    """What a function gives back, when it does nothing else."""
-    body = function.child_by_field_name("body")
-    if body is None or body.type != "statement_block":
-        return body
-    statements = [one for one in body.named_children if one.type != "comment"]
-    if len(statements) != 1 or statements[0].type != "return_statement":
-        return None
-    return next((one for one in statements[0].named_children if one.type != "comment"), None)
-
-
-def _is_require(node: Node) -> bool:
-    while node.type == "member_expression":
-        owner = node.child_by_field_name("object")
-        if owner is None:
-            return False
-        node = owner
-    function = node.child_by_field_name("function")
-    return function is not None and function.text == b"require"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from realtime.legacy_names import FALLBACK, GREETING, same
+from realtime.legacy_names import FALLBACK, GREETING, LOCALES, same
 from realtime.legacy_rules import KeywordList, Mapping, Named, Rules, State, Template
 from realtime.legacy_values import Place
 
@@ -71,6 +71,7 @@ class Joined:
         wanted = same(name)
         whole = [t for t in self.templates if same(t.name) == wanted]
         found = whole or [t for t in self.templates if same(t.name.rpartition(".")[2]) == wanted]
+        found = found or [t for t in self.templates if _is_translation(t.name, wanted)]
         return [t for t in found if self.overlap(t.states, states)]
 
     def template_next(self, name: str) -> Template | None:
@@ -93,6 +94,12 @@ class Joined:
         finding = Finding(trouble=trouble, kind=kind, at=at, text=text)
         if finding not in self.findings:
             self.findings.append(finding)
+
+
+def _is_translation(name: str, of: str) -> bool:
+    """`cancel.ja` is `cancel`, in one language."""
+    whole, _, locale = name.rpartition(".")
+    return same(locale) in LOCALES and of in (same(whole), same(whole.rpartition(".")[2]))
 
 
 def join(rules: Rules) -> Joined:

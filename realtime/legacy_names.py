@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _SEAMS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s\-.]+")
-_REFERENCE = re.compile(r"[A-Za-z_][\w.:-]*")
+_REFERENCE = re.compile(r"[A-Za-z_](?:[\w.:-]*\w)?")
 _SENTENCE = re.compile(r"[。！？!?…]|\{\{|[.,](?:\s|$)|\S+\s+\S+\s+\S+\s+\S+")
 
 
@@ -48,7 +48,9 @@ KEYWORDS = _set(
 )
 NAMES = _set("id name key intent label title template_id 名前 名称 意図 インテント テンプレート名 番号 no")
 TARGETS = _set("template response_key template_key response_name template_name template_id reply_key use")
-NEXT = _set("next next_state next_step goto go_to transition transition_to then 次 次の状態 次状態 遷移先")
+NEXT = _set(
+    "next next_state next_states next_step goto go_to transition transition_to then 次 次の状態 次状態 遷移先"
+)
 STATES = _set(
     "state states active_in active_states when_state phase step stage 状態 ステート 有効状態 段階 フェーズ"
 )
@@ -82,10 +84,19 @@ def _hint(words: str) -> re.Pattern[str]:
     return re.compile(words, re.IGNORECASE)
 
 
+# The two ends and the cause of a transition that is written as an object.
+FROM = _set("from source current current_state 遷移元 現在の状態")
+TO = _set("to target next next_state 遷移先 次の状態")
+CAUSE = _set("on intent event trigger when condition 条件 意図")
+PATTERNS = _set("pattern patterns regex")
+LOCALES = _set("ja jp en us de fr es it pt nl ko zh ja_jp en_us en_gb zh_cn 日本語 英語")
+
+
 # What the name of a table says about what is in it. Searched in `same(name)`.
 STATE_TABLE = _hint(
     r"(?:^|_)(?:states?|phases?|steps?|stages?|scenes?)$|状態|ステート|フェーズ|段階|^conversation_states?"
 )
+OF_STATES = _hint(r"state|phase|stage|step|scene|状態|ステート|フェーズ|段階")
 TRANSITION_TABLE = _hint(r"transition|(?:^|_)flows?$|next_states?|遷移|フロー")
 VARIABLE_TABLE = _hint(
     r"variable|(?:^|_)vars$|default_?(?:values|params)?$|placeholder|company_?info|^company$|business_?info|変数|会社情報|既定値"
@@ -98,7 +109,9 @@ KEYWORD_TABLE = _hint(
 RESPONSE_TABLE = _hint(
     r"template|response|repl(?:y|ies)|message|script|prompt|greeting|speech|answers?|says?$|応答|返答|回答|セリフ|台詞|文言|テンプレート"
 )
-GREETING = _hint(r"greet|opening|initial|welcome|hello|^start|^intro|first|挨拶|第一声|冒頭|初回|名乗り")
+GREETING = _hint(
+    r"greet|opening|initial|welcome|hello|^start|^intro|first_(?:message|line|words|response)|挨拶|第一声|冒頭|初回|名乗り"
+)
 CLOSING = _hint(
     r"clos(?:e|ed|ing)|(?:^|_)end(?:ed|ing)?(?:_|$)|bye|farewell|finish|hang_?up|complete[d]?$|terminat|終話|終了|お礼|締め"
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from realtime import legacy_names as names
 from realtime.legacy_names import same
 from realtime.legacy_values import Flag, Group, Number, Pattern, Text, Value, written
@@ -57,8 +59,11 @@ class Parts:
         listed = strings(value)
         if listed is None:
             return False
-        if key in names.KEYWORDS:
-            self.words += listed
+        if key in names.NEXT and listed and isinstance(value, Group):
+            self.next_state = written(listed[0])
+            self.weights += [f"{key} {written(other)}" for other in listed[1:]]
+        elif key in names.KEYWORDS:
+            self.words += _each_word(key, value) if isinstance(value, Text) else listed
         elif key in names.TEXTS and all(isinstance(text, Text) for text in listed):
             self.texts += [text for text in listed if isinstance(text, Text)]
         elif key in names.STATES:
@@ -93,6 +98,17 @@ class Parts:
 _TRUTH = {"true": True, "yes": True, "1": True, "○": True, "はい": True} | dict.fromkeys(
     ("false", "no", "0", "×", "いいえ"), False
 )
+
+
+# A string of several words; a comma inside a number is none of these.
+_BETWEEN_WORDS = re.compile(r"\s*(?:[;；|｜、\n/，]|,(?!\d))\s*")
+
+
+def _each_word(key: str, value: Text) -> list[Text | Pattern]:
+    """`"open, hours"` as two words; `"^(open|hours)$"` under `pattern` as the pattern it is."""
+    if key in names.PATTERNS and re.search(r"[\\^$*+?()\[\]|]", value.value):
+        return [Pattern(source=value.value, at=value.at)]
+    return [Text(value=word, at=value.at) for word in _BETWEEN_WORDS.split(value.value.strip()) if word]
 
 
 def _true(value: Flag | Text) -> bool:

@@ -61,9 +61,10 @@ class _Here:
 def recognise(source: Source) -> Rules:
     """The rules in a file's values."""
     reader = _Recogniser()
-    for table in source.tables:
+    tables = [one for table in source.tables for one in reader.opened(table)]
+    for table in tables:
         reader.find_states(table.key, table.value)
-    for table in source.tables:
+    for table in tables:
         reader.read(table, _Here())
     reader.settle()
     return reader.rules
@@ -78,12 +79,29 @@ class _Recogniser:
         self._bare: list[tuple[Named, _Here]] = []
         self._lists: list[tuple[list[Text], _Here, Place]] = []
 
+    def opened(self, table: Entry) -> list[Entry]:
+        """The tables that an export without a name holds, each by its own name; else the table."""
+        if (
+            table.key
+            or not isinstance(table.value, Group)
+            or table.value.is_list
+            or self._is_rule(table.value)
+        ):
+            return [table]
+        own = [
+            entry
+            for entry in table.value.entries
+            if isinstance(entry.value, Group) and any(hint.search(same(entry.key)) for hint in _TABLE_NAMES)
+        ]
+        rest = tuple(entry for entry in table.value.entries if entry not in own)
+        return [*own, *([replace(table, value=replace(table.value, entries=rest))] if rest else [])]
+
     # -- states first: other tables are keyed by them ----------------------------------------------------
 
     def find_states(self, name: str, value: Value) -> None:
         """Enumerations of states, however deep they stand."""
-        if not isinstance(value, Group):
-            return
+        if not isinstance(value, Group) or self._is_rule(value):
+            return  # in a rule, `states` says when it is active
         here = _Here(path=(name,))
         if here.last(names.STATE_TABLE) and _is_enumeration(value):
             for entry in value.entries:
@@ -154,7 +172,7 @@ class _Recogniser:
             self._rule(group, here, at)
         elif here.last(names.TRANSITION_TABLE) and not _has_sentences(group):
             self._transitions(group, here)
-        elif self._is_keyed_by_states(group):
+        elif self._is_keyed_by_states(group, here):
             for entry in group.entries:
                 self.read(entry, replace(here, states=(entry.key,)))
         elif here.hinted(names.MAPPING_TABLE) and _are_names(group):
@@ -164,12 +182,18 @@ class _Recogniser:
             for entry in group.entries:
                 self.read(entry, here)
 
-    def _is_keyed_by_states(self, group: Group) -> bool:
+    def _is_keyed_by_states(self, group: Group, here: _Here) -> bool:
+        if any(isinstance(e.value, Group) and self._is_rule(e.value) for e in group.entries):
+            return here.hinted(names.OF_STATES) and any(self._is_state(e.key) for e in group.entries)
         known = [entry for entry in group.entries if self._is_state(entry.key)]
         groups = [entry for entry in group.entries if isinstance(entry.value, Group)]
         return bool(known) and len(groups) * 2 >= len(group.entries) and len(known) * 2 >= len(group.entries)
 
     def _list(self, group: Group, here: _Here, at: Place) -> None:
+        if here.last(names.TRANSITION_TABLE) and all(
+            self._transition(entry, here) for entry in group.entries
+        ):
+            return
         rules = [
             entry for entry in group.entries if isinstance(entry.value, Group) and not entry.value.is_list
         ]
@@ -216,7 +240,7 @@ class _Recogniser:
         )
         target: str | None = None
         texts = parts.texts
-        if texts and names.is_reference(texts[0].value):
+        if texts and names.is_reference(texts[0].value) and not texts[0].value.istitle():
             target, texts = texts[0].value, texts[1:]
         if texts:
             self._template(texts[0], here, at, parts, variants=tuple(text.value for text in texts[1:]))
@@ -308,6 +332,23 @@ class _Recogniser:
                     Transition(table=table, start=entry.key, on=on, to=member.value.value, at=member.at)
                 )
 
+    def _transition(self, entry: Entry, here: _Here) -> bool:
+        """`{from: …, to: …, on: …}`."""
+        if not isinstance(entry.value, Group):
+            return False
+        ends: dict[str, str] = {}
+        for member in entry.value.entries:
+            for end, keys in (("from", names.FROM), ("to", names.TO), ("on", names.CAUSE)):
+                if same(member.key) in keys and isinstance(member.value, Text):
+                    ends.setdefault(end, member.value.value)
+        if "from" not in ends or "to" not in ends:
+            return False
+        table = ".".join(filter(None, here.path))
+        self.rules.transitions.append(
+            Transition(table=table, start=ends["from"], on=ends.get("on"), to=ends["to"], at=entry.at)
+        )
+        return True
+
     def _is_repeated(self, kind: str, here: _Here, at: Place) -> bool:
         """Whether a table that is inserted in two places has brought this entry already."""
         key = (f"{kind} {here.states} {here.path[-1:]}", at)
@@ -332,10 +373,15 @@ class _Recogniser:
         are_names = all(names.is_reference(text.value) for text in plain)
         sentences = sum(names.is_sentence(text.value) for text in plain)
         pointing = sum(same(text.value) in known for text in plain)
-        if are_names and (here.hinted(names.MAPPING_TABLE) or (here.states and pointing * 2 > len(plain))):
+        if are_names and (
+            here.hinted(names.MAPPING_TABLE)
+            or (here.states and pointing * 2 > len(plain) and not here.hinted(names.KEYWORD_TABLE))
+        ):
             for text in plain:
                 self._mapping(Entry(key=here.path[-1], value=text, at=text.at), here)
-        elif here.last(names.REQUIRED_LIST) or (are_names and pointing * 2 > len(plain)):
+        elif here.last(names.REQUIRED_LIST) or (
+            are_names and pointing * 2 > len(plain) and not here.hinted(names.KEYWORD_TABLE)
+        ):
             table = ".".join(filter(None, here.path))
             for text in plain:
                 self.rules.required.append(Named(table=table, name=text.value, value=text.value, at=text.at))
@@ -365,6 +411,12 @@ class _Recogniser:
             self._keyword_list(here, named.at, [Text(value=named.value, at=named.at)])
         else:
             self.rules.settings.append(named)
+
+
+_TABLE_NAMES = (
+    names.STATE_TABLE, names.TRANSITION_TABLE, names.VARIABLE_TABLE, names.MAPPING_TABLE, names.REQUIRED_LIST,
+    names.KEYWORD_TABLE, names.RESPONSE_TABLE,
+)  # fmt: skip
 
 
 def _name(here: _Here) -> str:

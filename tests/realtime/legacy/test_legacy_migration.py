@@ -331,6 +331,68 @@ def test_json_says_the_same_as_javascript() -> None:
     assert plain.agent.guidelines[0].callers_say == ["open", "hours"]
 
 
+# -- other ways people write the same things -------------------------------------------------------------
+
+
+def test_states_of_a_rule_are_not_an_enumeration_and_a_key_may_look_like_a_state() -> None:
+    migration = migrate(
+        """
+        const templates = {
+          waiting: { id: 'waiting', text: 'One moment, please.', keywords: ['wait'], next_states: ['asking'] },
+        };
+        const groups = { person: { keywords: ['yes'], activeStates: ['WAITING'], response: 'waiting' } };
+        const ConversationState = { WAITING: 'WAITING', ASKING: 'asking' };
+        module.exports = { templates, groups, shortcut: templates.waiting };
+        """,
+        name="t.js",
+    )
+
+    assert [row.name for row in migration.rows if row.kind == "state"] == ["WAITING", "ASKING"]
+    assert migration.agent.guidelines[0].callers_say == ["wait"]
+    assert [stage.name for stage in migration.agent.flow] == ["WAITING", "asking"]
+    assert migration.agent.flow[0].guidelines[0].callers_say == ["yes"]
+    assert not troubles(migration, Trouble.DANGLING)
+
+
+def test_everything_may_stand_in_one_exported_object() -> None:
+    migration = migrate(
+        """module.exports = {
+          states: ['idle', 'asking'],
+          stateKeywords: { idle: { order: ['order'] }, asking: { yes: ['yes', 'sure'] } },
+          stateResponses: { idle: { order: 'What would you like?' }, asking: { yes: 'Great, thank you.' } },
+          transitions: [{ from: 'idle', to: 'asking', on: 'order' }],
+        };""",
+        name="t.js",
+    )
+
+    idle, asking = migration.agent.flow
+    assert [(g.callers_say, g.example) for g in idle.guidelines] == [(["order"], "What would you like?")]
+    assert [(g.callers_say, g.example) for g in asking.guidelines] == [(["yes", "sure"], "Great, thank you.")]
+    assert idle.then == ["asking (order)"]
+    assert not migration.findings
+
+
+def test_words_may_be_one_string_and_patterns_may_be_strings() -> None:
+    migration = migrate(
+        '[{"keywords": "open, hours", "response": "At nine."}, {"pattern": "^(bye|later)$", "reply": "Bye."}]',
+        name="t.json",
+    )
+
+    assert [g.callers_say for g in migration.agent.guidelines] == [["open", "hours"], ["bye", "later"]]
+    assert [g.example for g in migration.agent.guidelines] == ["At nine.", "Bye."]
+
+
+def test_one_answer_in_two_languages_is_reached_by_its_name() -> None:
+    migration = migrate(
+        """export const keywords = { cancel: ['cancel'] };
+        export const responses = { cancel: { ja: 'キャンセルします。', en: 'I will cancel it.' } };""",
+        name="t.mjs",
+    )
+
+    assert [g.callers_say for g in migration.agent.guidelines] == [["cancel"], ["cancel"]]
+    assert not troubles(migration, Trouble.DANGLING)
+
+
 # -- what goes wrong -------------------------------------------------------------------------------------
 
 
