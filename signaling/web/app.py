@@ -12,8 +12,7 @@ import msgspec
 from aiohttp import web
 
 from signaling.settings import Settings
-from signaling.web import agents as agent_routes
-from signaling.web import calls, catalogue, health, live, pages, placing, signin
+from signaling.web import agent_drafts, agent_versions, calls, catalogue, health, live, pages, placing, signin
 from signaling.web.asyncapi import asyncapi_document
 from signaling.web.auth import Doorkeeper
 from signaling.web.bodies import BODY_CAP
@@ -29,7 +28,8 @@ ROUTES: tuple[Route, ...] = (
     *placing.ROUTES,
     *calls.ROUTES,
     *catalogue.ROUTES,
-    *agent_routes.ROUTES,
+    *agent_drafts.ROUTES,
+    *agent_versions.ROUTES,
     *signin.ROUTES,
     *live.ROUTES,
     *health.ROUTES,

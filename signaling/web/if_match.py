@@ -9,6 +9,9 @@ from aiohttp import web
 
 from signaling.errors import BadRequest, PreconditionRequired
 
+IF_MATCH = "The ETag of the draft that was read; `*` takes whatever is there."
+"""What the API's documentation says of the header."""
+
 _TAG = re.compile(r'\s*(W/)?"([^"]*)"\s*(?:,|$)')
 
 
