@@ -355,3 +355,10 @@ async def test_without_the_database_agents_that_answer_are_listed_and_drafts_are
     assert (drafts.status, (await drafts.json())["code"]) == (503, "agents_unavailable")
     assert "127.0.0.1:1" not in json.dumps(await drafts.json())
     await database.close()
+
+
+async def test_a_server_that_has_only_files_says_so(house: Any) -> None:
+    response = await house.client.get("/v1/drafts", headers=house.bearer("admin"))
+
+    assert response.status == 503
+    assert "files only" in (await response.json())["detail"]
