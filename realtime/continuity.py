@@ -61,6 +61,10 @@ class Continuity:
         self.open_at = now + PAUSES_S[min(len(self._failures), len(PAUSES_S)) - 1]
         return True
 
+    def worked(self) -> None:
+        """The session has answered: what failed before is no sign any more."""
+        self._failures.clear()
+
     def next_model(self) -> bool:
         """Go on with the next configured model; False where there is none."""
         if self._model + 1 >= len(self.models):

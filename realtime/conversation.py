@@ -793,6 +793,7 @@ class Conversation:
                 self._response_failed(response, request, now)
             elif response.status == "completed":
                 self._failures = 0
+                self._continuity.worked()
         self._close_turn_if_over()
         self._close_if_complete()
 

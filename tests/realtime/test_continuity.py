@@ -51,6 +51,24 @@ def test_drops_that_are_far_apart_never_add_up() -> None:
         continuity.restored(now + 2.1)
 
 
+def test_drops_of_sessions_that_worked_never_add_up_either() -> None:
+    continuity = Continuity(["m"])
+    for number in range(50):
+        assert continuity.lost("closed_1006", number * 0.5)
+        continuity.restored(number * 0.5 + 0.1)
+        continuity.worked()
+
+
+def test_sessions_that_come_up_and_drop_before_they_have_answered_are_given_up() -> None:
+    continuity = Continuity(["m"])
+    tries = 0
+    while continuity.lost("closed_1011", tries * 0.5):
+        continuity.restored(tries * 0.5 + 0.1)
+        tries += 1
+
+    assert tries == FAILURES - 1
+
+
 def test_a_caller_is_not_left_without_a_session_for_longer_than_is_bearable() -> None:
     continuity = Continuity(["m"])
     continuity.lost("closed_1006", 0.0)
