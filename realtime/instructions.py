@@ -103,12 +103,16 @@ def _goal(agent: Agent, goal: Goal) -> str:
     lines = [f"Goal {goal.id}: {agent.say(goal.description)}"]
     for slot in goal.slots:
         need = "required" if slot.required else "optional"
+        meaning = agent.say(slot.description)
+        confirm = f"{'' if meaning.endswith('.') else '.'} To be confirmed." if slot.confirm else ""
         choices = f" One of: {', '.join(slot.choices)}." if slot.choices else ""
-        lines.append(f"- {slot.name} ({slot.type}, {need}): {agent.say(slot.description)}{choices}")
+        lines.append(f"- {slot.name} ({slot.type}, {need}): {meaning}{confirm}{choices}")
     if goal.slots:
         lines.append(
             "Ask for one missing thing at a time; never ask for what the caller has already said. "
-            "Read back what you understood and let the caller correct it before you act."
+            "Record each thing with record_information as soon as the caller says it, and again when they correct "
+            "it. Read back what you understood and let the caller correct it before you act; once they have agreed, "
+            "call confirm_information."
         )
     if goal.on_complete:
         lines.append(f"When all of it is known: {agent.say(goal.on_complete)}")
@@ -167,5 +171,7 @@ RESUME = (
     "conversation stopped: answer what the caller said last, or finish what you were saying. Do not greet, do not "
     "ask again for what is already known, do not repeat anything that was said or done."
 )
-STILL_THERE = "The caller has been silent for a while. Ask in one short sentence whether they are still there."
+STILL_THERE = (
+    "The caller has been silent for a while. Ask in one short sentence whether they are still there."
+)
 LAST_MINUTE = "This call can last one more minute. Tell the caller so in one short sentence, then go on."

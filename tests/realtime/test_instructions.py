@@ -210,3 +210,17 @@ def test_hours_are_told_in_words_where_the_document_has_none_of_its_own() -> Non
     assert (
         "Opening hours: by day\n" in render(receptionist(hours=hours, opening_hours="by day"), now=NOW) + "\n"
     )
+
+
+def test_a_goal_says_what_to_record_and_what_the_caller_is_to_confirm() -> None:
+    slots = [
+        {"name": "name", "type": "name", "description": "who", "confirm": True},
+        {"name": "date", "type": "date", "description": "which day"},
+    ]
+    goal = {"id": "booking", "description": "book", "slots": slots}
+    flow = sections(render(receptionist(goals=[goal]), now=NOW))["Conversation flow"]
+
+    assert "- name (name, required): who. To be confirmed.\n" in flow
+    assert "- date (date, required): which day\n" in flow
+    assert "record_information" in flow
+    assert "confirm_information" in flow
