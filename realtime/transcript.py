@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from media.playout import Cut, PartKey
-from realtime.heard_text import spoken_ms, spoken_prefix
+from realtime.heard_text import aligned_prefix, spoken_ms, spoken_prefix
 from storage.events import Speaker
 
 REMEMBERED = 64  # finished items of each side: news of one that comes twice or late opens no second entry
@@ -59,6 +59,11 @@ class _Part:
     complete: bool = False  # its audio will not grow any more
     heard_ms: int | None = None  # set by a cut; None: all of it, once played out
     heard_text: str | None = None  # as it was told when the part was cut
+    pieces: list[tuple[float, int]] = field(default_factory=list)  # of the text: (audio, signs) before each
+
+    def grow(self, delta: str) -> None:
+        self.pieces.append((self.received_ms, len(self.text)))
+        self.text += delta
 
     def cut(self, heard_ms: int) -> None:
         self.heard_ms = min(heard_ms, int(self.received_ms))
@@ -74,7 +79,9 @@ class _Part:
 
     def _estimate(self) -> str:
         total_ms = self.received_ms if self.complete else max(self.received_ms, spoken_ms(self.text))
-        return spoken_prefix(self.text, self.heard_ms or 0, total_ms)
+        heard_ms = self.heard_ms or 0
+        aligned = aligned_prefix(self.text, self.pieces, heard_ms, total_ms)
+        return aligned if aligned is not None else spoken_prefix(self.text, heard_ms, total_ms)
 
 
 @dataclass(slots=True)
@@ -223,13 +230,15 @@ class Transcript:
         if state is None:
             return ""
         if not state.complete:
-            state.text += delta
+            state.grow(delta)
         return self._agent[part.item_id].text
 
     def agent_text(self, part: PartKey, text: str) -> None:
         """The whole text of a part. A cut part's text may come late and be shorter: then the longer one stays."""
         state = self._part(part)
         if state is not None and (state.heard_ms is None or text.startswith(state.text)):
+            if not text.startswith(state.text):
+                state.pieces.clear()  # worded anew: where its words came is not known
             state.text = text
 
     def agent_audio_done(self, part: PartKey) -> None:
