@@ -9,6 +9,7 @@ from media.pacer import MAX_CATCH_UP, Due, Schedule
 INTERVAL = 0.02
 
 
+@pytest.mark.trap(20)
 def test_late_wake_ups_never_move_the_deadlines_after_them() -> None:
     schedule = Schedule(100.0, INTERVAL)
     for number in range(50 * 3600):

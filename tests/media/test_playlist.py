@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ def drain(playlist: Playlist) -> list[QueuedFrame]:
     return frames
 
 
+@pytest.mark.trap(20)
 @given(st.lists(st.binary(max_size=3000), max_size=20))
 def test_pieces_of_any_length_come_out_as_the_same_audio_in_whole_frames(pieces: list[bytes]) -> None:
     playlist = Playlist(1000)

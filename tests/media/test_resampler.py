@@ -22,6 +22,7 @@ def test_frame_by_frame_each_push_gives_at_least_its_own_length(source: int, tar
         assert total >= number * (target // 50) * 2
 
 
+@pytest.mark.trap(20)
 @RATES
 def test_a_tone_keeps_its_pitch(source: int, target: int) -> None:
     resampler = Resampler(source, target)

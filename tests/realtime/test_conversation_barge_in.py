@@ -16,6 +16,7 @@ def connected(rtt_ms: float = 0.0) -> Story:
     return story
 
 
+@pytest.mark.trap(4)
 def test_an_interruption_stops_playback_and_truncates_at_what_was_heard() -> None:
     story = connected()
     part = story.agent_says(ANSWER, ms=4000)
@@ -54,6 +55,7 @@ def test_an_interruption_is_told_with_the_whole_words_that_were_heard() -> None:
     assert types.index("turn.interrupted") < types.index("turn.completed", types.index("turn.interrupted"))
 
 
+@pytest.mark.trap(3)
 def test_an_interruption_long_after_the_generation_ended_still_stops_the_playback() -> None:
     """`response.done` comes seconds before the caller has heard the end."""
     story = connected()
@@ -65,6 +67,7 @@ def test_an_interruption_long_after_the_generation_ended_still_stops_the_playbac
     assert story.truncated() == [(part.item_id, 5960)]
 
 
+@pytest.mark.trap(3)
 def test_an_interruption_during_the_generation_drops_what_comes_after_it() -> None:
     story = connected()
     response = story.respond()
@@ -83,6 +86,7 @@ def test_an_interruption_during_the_generation_drops_what_comes_after_it() -> No
     assert story.sent_of("response.cancel") == []  # the server did that by itself
 
 
+@pytest.mark.trap(5)
 def test_an_interrupted_answer_is_on_record_once_with_what_was_told_when_it_was_cut() -> None:
     story = connected()
     response = story.respond()
@@ -131,6 +135,7 @@ def test_a_response_that_was_never_seen_to_begin_is_muted_too() -> None:
     assert story.heard_audio_ms == 600 + 400
 
 
+@pytest.mark.trap(4)
 def test_playback_that_was_over_is_not_truncated() -> None:
     """A needless truncate would make the model forget the text of what was heard in full."""
     story = connected()
@@ -158,6 +163,7 @@ def test_playback_that_ends_at_the_very_moment_is_not_truncated() -> None:
     assert story.all(TurnInterrupted) == []
 
 
+@pytest.mark.trap(26)
 def test_of_two_items_in_one_response_both_are_played() -> None:
     """gpt-realtime-2 says a commentary and a final answer in one response."""
     story = connected()
@@ -281,6 +287,7 @@ def test_the_next_answer_is_heard_after_an_interruption() -> None:
     assert story.heard_audio_ms == sent_ms + 500
 
 
+@pytest.mark.trap(4)
 @pytest.mark.parametrize("code", ["invalid_value", "item_truncate_invalid_item_id"])
 def test_a_truncate_that_comes_too_late_harms_nothing(code: str) -> None:
     story = connected()

@@ -50,6 +50,7 @@ def dropped(story: Story, *, after_s: float = 0.2) -> Story:
     return story
 
 
+@pytest.mark.trap(12)
 def test_the_next_session_is_opened_at_once_and_told_the_conversation_as_it_was_heard() -> None:
     story = Story().connect()
     story.caller_says("When do you open?")
@@ -243,6 +244,7 @@ def test_a_greeting_that_nobody_heard_is_said_by_the_next_session() -> None:
     assert "Good morning." in greeting
 
 
+@pytest.mark.trap(12)
 def test_a_greeting_of_which_something_was_heard_is_not_said_again() -> None:
     story = Story().connect(greet=False)
     story.voice(story.item(story.respond()), "Good", 200)

@@ -312,6 +312,7 @@ def test_late_words_are_waited_for_no_longer_than_five_seconds() -> None:
     assert story.closed == "caller_hangup"
 
 
+@pytest.mark.trap(15)
 def test_words_that_cannot_be_transcribed_are_not_waited_for() -> None:
     story = Story().connect()
     item_id = story.caller_says(None)
@@ -376,6 +377,7 @@ def test_a_session_lost_after_the_hang_up_ends_the_call_with_everything_that_was
     assert story.all(SessionFailed) == []
 
 
+@pytest.mark.trap(25)
 def test_a_response_refused_for_load_is_asked_for_once_more_with_the_same_words() -> None:
     story = Story().connect(greet=False)
     story.response_fails(story.respond(), "inference_rate_limit_exceeded")
@@ -411,6 +413,7 @@ def test_a_caller_who_speaks_again_after_a_failed_response_is_answered_once() ->
     assert story.sent_of("response.create") == []
 
 
+@pytest.mark.trap(25)
 def test_a_second_failure_in_a_row_ends_the_call() -> None:
     story = Story().connect()
     story.caller_says("Hello.")
@@ -455,6 +458,7 @@ def test_a_success_in_between_forgives_the_first_failure() -> None:
     assert story.closed is None
 
 
+@pytest.mark.trap(25)
 def test_a_failure_that_no_retry_mends_ends_the_call_at_once() -> None:
     story = Story().connect()
     story.caller_says("Hello.")

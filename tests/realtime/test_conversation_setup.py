@@ -44,6 +44,7 @@ def test_nothing_is_said_while_nobody_can_hear_it() -> None:
     assert story.only(SessionConfigured).session_id == "sess_1"
 
 
+@pytest.mark.trap(1)
 @pytest.mark.parametrize("media_first", [True, False])
 def test_the_agent_greets_once_when_it_is_configured_and_can_be_heard(media_first: bool) -> None:
     story = Story()
@@ -78,6 +79,7 @@ def test_the_time_to_connect_is_on_record() -> None:
     assert story.only(SessionConfigured).connect_ms == 500
 
 
+@pytest.mark.trap(19)
 @pytest.mark.parametrize(
     "audio",
     [
@@ -147,6 +149,7 @@ def test_an_error_that_no_retry_mends_ends_the_call(code: str) -> None:
     assert story.hung_up == "provider_failed"
 
 
+@pytest.mark.trap(10)
 @pytest.mark.parametrize(
     ("code", "note"),
     [

@@ -137,6 +137,7 @@ def test_a_caller_whose_network_is_gone_is_not_spoken_to() -> None:
     assert steps(story) == []
 
 
+@pytest.mark.trap(23)
 def test_a_silent_caller_is_asked_and_then_said_goodbye_to() -> None:
     story = Story(receptionist(limits=QUIET_LINE)).connect()
     story.pass_time(12.0)
@@ -164,6 +165,7 @@ def test_a_caller_who_answers_the_question_goes_on() -> None:
     assert story.closed is None
 
 
+@pytest.mark.trap(23)
 def test_hold_music_does_not_keep_a_call_alive_for_ever() -> None:
     story = Story(receptionist(limits=QUIET_LINE)).connect()
     for _ in range(40):
@@ -198,6 +200,7 @@ def test_a_limit_that_is_near_is_spoken_of_once() -> None:
     assert "longest duration" in asked(story)[-1]
 
 
+@pytest.mark.trap(11)
 def test_a_call_of_65_minutes_crosses_the_cap_in_a_silence() -> None:
     """Each session of this server ends at 60 minutes; none gets so old."""
     story = Story(receptionist(limits={"max_duration_s": 70 * 60, "idle_prompt_s": 60, "idle_hangup_s": 120}))

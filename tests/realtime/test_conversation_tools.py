@@ -409,6 +409,7 @@ def test_a_caller_who_hung_up_is_not_talked_to() -> None:
     assert story.sent_of("response.create") == []
 
 
+@pytest.mark.trap(24)
 def test_digits_are_told_to_the_model_in_words_and_answered_after_the_last() -> None:
     story = Story().connect()
     for digit in "42#":

@@ -124,6 +124,7 @@ def test_every_turn_that_was_started_is_completed_when_the_call_ends() -> None:
     assert len(story.all(TurnStarted)) == len(story.all(TurnCompleted)) == 1
 
 
+@pytest.mark.trap(14)
 def test_the_transcript_is_in_spoken_order_though_the_callers_words_arrive_last() -> None:
     story = Story().connect()
     first = story.caller_says(None)
@@ -216,6 +217,7 @@ def test_an_answer_that_was_heard_before_its_response_was_done_is_on_record_at_o
     assert (final.text, final.heard_ms, final.interrupted) == ("One moment.", 400, False)
 
 
+@pytest.mark.trap(15)
 def test_noise_that_was_taken_for_speech_leaves_no_line_in_the_transcript() -> None:
     story = Story().connect()
     story.caller_says(" ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from realtime.history import CHARACTERS, LINES, History
 
 
@@ -40,6 +42,7 @@ def test_a_call_is_told_with_what_it_returned() -> None:
     ]
 
 
+@pytest.mark.trap(13)
 def test_a_long_call_is_told_from_its_newest_end() -> None:
     history = History()
     for number in range(LINES * 2):

@@ -23,6 +23,7 @@ def test_the_server_answers_each_turn_and_stops_for_the_caller() -> None:
         assert asked["interrupt_response"] is True
 
 
+@pytest.mark.trap(16)
 def test_the_caller_is_transcribed_in_the_agents_language_unless_told_otherwise() -> None:
     def transcription(**changes: Any) -> dict[str, Any]:
         asked: dict[str, Any] = configured(**changes)["audio"]["input"]["transcription"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from realtime.fillers import AFTER_S
 from storage.events import ToolFinished
 from tests.fakes.realtime_story import Story
@@ -18,6 +20,7 @@ def outputs(story: Story) -> int:
     return sum(item["type"] == "function_call_output" for item in items)
 
 
+@pytest.mark.trap(6)
 def test_trap_6_a_response_create_that_races_the_servers_own_is_no_failure_and_never_two_voices() -> None:
     story = asked()
     story.agent_calls("look_up")
@@ -36,6 +39,7 @@ def test_trap_6_a_response_create_that_races_the_servers_own_is_no_failure_and_n
     assert story.closed is None
 
 
+@pytest.mark.trap(7)
 def test_trap_7_parallel_calls_get_one_spoken_reply() -> None:
     story = asked()
     story.agent_calls("look_up", "book", "look_up")
@@ -46,6 +50,7 @@ def test_trap_7_parallel_calls_get_one_spoken_reply() -> None:
     assert (outputs(story), len(story.sent_of("response.create"))) == (3, 1)
 
 
+@pytest.mark.trap(8)
 def test_trap_8_a_slow_tool_neither_stops_the_call_nor_leaves_it_in_silence() -> None:
     story = asked()
     story.agent_calls("look_up")
@@ -70,6 +75,7 @@ def test_trap_8_a_slow_tool_neither_stops_the_call_nor_leaves_it_in_silence() ->
     assert story.only(ToolFinished).ok
 
 
+@pytest.mark.trap(9)
 def test_trap_9_a_reply_that_comes_after_it_was_given_up_is_cancelled_and_not_heard() -> None:
     story = asked()
     story.agent_calls("end_call")
@@ -90,6 +96,7 @@ def test_trap_9_a_reply_that_comes_after_it_was_given_up_is_cancelled_and_not_he
     assert story.hung_up is None
 
 
+@pytest.mark.trap(21)
 def test_trap_21_the_goodbye_is_heard_before_the_line_goes() -> None:
     story = asked()
     response = story.respond()

@@ -26,6 +26,7 @@ async def one_call(house: House) -> None:
     await caller.close()
 
 
+@pytest.mark.trap(22)
 @pytest.mark.parametrize("calls", [20, pytest.param(200, marks=pytest.mark.soak)])
 async def test_calls_one_after_another_leave_no_thread_file_or_memory_behind(
     house: HouseMaker, calls: int
