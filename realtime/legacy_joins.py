@@ -55,6 +55,8 @@ class Joined:
     aimless: list[KeywordList] = field(default_factory=list)  # lists that lead to no template
     unmapped: list[Mapping] = field(default_factory=list)  # mappings that lead to no template
     findings: list[Finding] = field(default_factory=list)
+    _found: set[Finding] = field(default_factory=set)
+    _index: dict[str, list[Template]] = field(default_factory=dict)
 
     def state(self, name: str) -> State | None:
         """The declared state that a table means by this name."""
@@ -69,10 +71,19 @@ class Joined:
     def named(self, name: str, states: Iterable[str] = ()) -> list[Template]:
         """The templates of that name which are in force in one of these states."""
         wanted = same(name)
-        whole = [t for t in self.templates if same(t.name) == wanted]
-        found = whole or [t for t in self.templates if same(t.name.rpartition(".")[2]) == wanted]
+        found = self._by_name().get(wanted) or self._by_name().get(f".{wanted}", [])
         found = found or [t for t in self.templates if _is_translation(t.name, wanted)]
         return [t for t in found if self.overlap(t.states, states)]
+
+    def _by_name(self) -> dict[str, list[Template]]:
+        """The templates by their whole name and, with a dot before it, by its last part."""
+        if not self._index:
+            index: dict[str, list[Template]] = defaultdict(list)
+            for template in self.templates:
+                index[same(template.name)].append(template)
+                index["." + same(template.name.rpartition(".")[2])].append(template)
+            self._index = dict(index)
+        return self._index
 
     def template_next(self, name: str) -> Template | None:
         """The template that a "next" means, where it means a template and not a state."""
@@ -92,7 +103,8 @@ class Joined:
     def find(self, trouble: Trouble, kind: str, at: Place, text: str) -> None:
         """Add a finding, once."""
         finding = Finding(trouble=trouble, kind=kind, at=at, text=text)
-        if finding not in self.findings:
+        if finding not in self._found:
+            self._found.add(finding)
             self.findings.append(finding)
 
 
@@ -254,6 +266,7 @@ def _same_words(joined: Joined) -> None:
                     joined.find(
                         Trouble.CONTRADICTION, "keywords", words.at, f"{text}, and both can be active"
                     )
+                break  # one is enough to look at: a word in a hundred lists is not five thousand findings
             holders[same(word)].append(words)
 
 

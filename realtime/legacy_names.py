@@ -6,12 +6,14 @@ Years of use leave many spellings of one idea: `nextState`, `next_state`, `次�
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SEAMS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s\-.]+")
 _REFERENCE = re.compile(r"[A-Za-z_](?:[\w.:-]*\w)?")
 _SENTENCE = re.compile(r"[。！？!?…]|\{\{|[.,](?:\s|$)|\S+\s+\S+\s+\S+\s+\S+")
 
 
+@lru_cache(maxsize=16384)
 def same(name: str) -> str:
     """One spelling: lower case, words joined by `_`."""
     return _SEAMS.sub("_", name.strip()).lower()
