@@ -41,6 +41,7 @@ from realtime.effects import (
     Send,
 )
 from realtime.error_codes import BENIGN_ERRORS, FATAL_ERRORS
+from realtime.false_interruptions import FalseInterruptions, News, Verdict
 from realtime.fillers import Fillers
 from realtime.function_calls import CallGroup, FunctionCalls, parse_arguments
 from realtime.goals import GoalProgress, progress_lines
@@ -50,7 +51,7 @@ from realtime.note_taker import NoteTaker
 from realtime.recorded_words import RecordedWords, filler, last_notice
 from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
-from realtime.session_config import ending_silence_ms, format_mismatch, session_config
+from realtime.session_config import ending_silence_ms, format_mismatch, session_config, takes_turns_itself
 from realtime.session_seed import SessionSeed
 from realtime.tool_output import for_the_model
 from realtime.tool_spec import ToolOutcome, ToolSpec, refusal
@@ -69,7 +70,6 @@ from storage.events import (
     SessionReconnected,
     Speaker,
     ToolCalled,
-    TranscriptFinal,
     TranscriptPartial,
     TurnInterrupted,
     WatchdogStep,
@@ -138,6 +138,8 @@ class Conversation:
         self._peer_lost = False
         self._playing = False
         self._speech_item: str | None = None  # barge-in whose cuts are awaited
+        self._sounds = FalseInterruptions(agent)
+        self._kept_back: Sequence[server_events.SpeechStarted | News] = ()  # of that barge-in, until the cuts are known
         self._last_words: str | None = None  # event_id of the commit of a caller who hung up while speaking
         self._replies = Replies()
         self._calls = FunctionCalls()
@@ -215,7 +217,7 @@ class Conversation:
         if self._ending is None and not self._agent_busy and not self._peer_lost:
             due += [self._warn_at, self._idle.next_deadline()]
         if self.phase is Phase.READY:
-            due.append(self._rotation.next_deadline())
+            due += [self._rotation.next_deadline(), self._sounds.next_deadline()]
         if self.phase is Phase.READY and not self._peer_lost:
             due += [self._responses.next_deadline(), self._fillers.next_deadline()]
         return min((at for at in due if at is not None), default=None)
@@ -235,6 +237,8 @@ class Conversation:
         if self._notes.receive(event, now):
             self._take_notes()
             self._close_if_complete()
+        elif self._sounds.keep(event, now):
+            self._judge_sound(now)
         elif handler is not None:
             handler(event, now)
         self._pump(now)
@@ -303,6 +307,9 @@ class Conversation:
         if self._speech_item is not None:
             item_id, self._speech_item = self._speech_item, None
             self._publish_all(self._turns.caller_speaks(item_id))
+        kept, self._kept_back = self._kept_back, ()
+        for event in kept:
+            self._handlers[type(event)](event, now)
         if self.phase is Phase.ENDING:
             self._close_record()
         self._pump(now)
@@ -329,6 +336,7 @@ class Conversation:
         if self._peer_lost or self.phase in (Phase.ENDING, Phase.CLOSED):
             return
         self._peer_lost = True
+        self._forget_sound(now)
         self._publish(CallPeerLost(silent_ms=silent_ms))
         self._effects.append(PausePlayout())
         self._watch(now)
@@ -377,6 +385,7 @@ class Conversation:
         if self._ending is not None:
             self._ending = reason  # it is saying goodbye already; from now on whatever the caller does
             return
+        self._forget_sound(now)
         self._responses.forget_wishes()
         if self._responses.active is not None:
             self._stop_response(self._responses.active)
@@ -389,6 +398,7 @@ class Conversation:
         """The call is over, now: the caller left, or the deadline came. Idempotent."""
         if self.phase in (Phase.ENDING, Phase.CLOSED):
             return
+        self._forget_sound(now)
         if self.phase is Phase.READY and not self._session_gone:
             if self._responses.active is not None:
                 self._stop_response(self._responses.active)
@@ -419,6 +429,7 @@ class Conversation:
             self._max_duration_at = None
             self.say_goodbye("it has reached its longest duration", "max_duration", now)
         else:
+            self._judge_sound(now)
             self._wake_session(now)
             self._wake_silence(now)
         self._pump(now)
@@ -530,6 +541,7 @@ class Conversation:
         """The model cannot go on. A caller who can hear is told so by a recording, and a person is asked for."""
         if self.phase in (Phase.NOTICE, Phase.ENDING, Phase.CLOSED):
             return
+        self._forget_sound(now)
         self._publish(SessionFailed(code=code, message=message[:MESSAGE_LIMIT]))
         if not self._media_up or self._peer_lost:
             self.hang_up("provider_failed", now)
@@ -548,6 +560,7 @@ class Conversation:
 
     def _session_over(self, cause: str, message: str, now: float, *, planned: bool = False) -> None:
         """There is no session any more: settle what was under way in it, and ask for the next."""
+        self._forget_sound(now)
         if self.phase is Phase.READY:
             active = self._responses.active
             reply = self._replies.of(active) if active is not None else None
@@ -659,12 +672,51 @@ class Conversation:
             return
         began = self._sent_at(event.audio_start_ms, now) if event.audio_start_ms is not None else now
         self._transcript.speech_started(event.item_id, began)
+        speaks = self._playing and not self._peer_lost
+        if speaks and self._sounds.hold(event, now, unheard_ms=self._transcript.unheard_ms(now)):
+            self._effects.append(PausePlayout())
+            return
+        self._forget_sound(now)  # one after the other is more than a sound
+        self._caller_interrupts(event.item_id)
+
+    def _judge_sound(self, now: float) -> None:
+        verdict = self._sounds.verdict(now)
+        if verdict is Verdict.NOTHING_SAID:
+            self._forget_sound(now)
+            self._effects.append(Note(code="realtime.false_interruption", detail="the agent goes on"))
+        elif verdict is Verdict.INTERRUPTION:
+            began, *self._kept_back = self._sounds.take()
+            self._caller_interrupts(began.item_id)
+            self._effects.append(ResumePlayout())
+
+    def _forget_sound(self, now: float) -> None:
+        """The agent goes on, as far as a sound had held it; what was said all the same is on record."""
+        taken = self._sounds.take()
+        if not taken:
+            return
+        self._effects.append(ResumePlayout())
+        if not any(isinstance(event, server_events.SpeechStopped) for event in taken):
+            self._responses.speech_started()
+        for event in taken:
+            match event:
+                case server_events.SpeechStarted():
+                    pass
+                case server_events.SpeechStopped():
+                    self._transcript.speech_stopped(event.item_id, self._sent_at(event.audio_end_ms, now))
+                case server_events.Committed():
+                    self._transcript.committed(event.item_id, now)
+                case _:
+                    self._handlers[type(event)](event, now)
+
+    def _caller_interrupts(self, item_id: str) -> None:
         self._responses.speech_started()
         self._calls.caller_speaks()
         if self._ending == "agent_hangup":
             self._withdraw_ending()
         self._replies.mute_all()  # the server cancels what it is generating by itself (interrupt_response)
-        self._speech_item = event.item_id
+        if takes_turns_itself(self.agent) and self._responses.active is not None:
+            self._stop_response(self._responses.active)
+        self._speech_item = item_id
         self._resume = False
         self._idle.caller_makes_sound(True)
         self._effects.append(Flush())
@@ -686,7 +738,7 @@ class Conversation:
         if self.phase in (Phase.READY, Phase.ENDING) and not self._seed.committed(event.item_id):
             self._last_words = None
             self._transcript.committed(event.item_id, now)
-            self._responses.committed(now, server_responds=True)
+            self._responses.committed(now, server_responds=not takes_turns_itself(self.agent))
 
     def _on_item_added(self, event: server_events.ItemAdded, now: float) -> None:
         self._responses.item_added(event.item.id or "")
@@ -717,7 +769,7 @@ class Conversation:
         caller_speaking = self._responses.caller_speaking
         if self._replies.of(response.id) is None:
             return
-        wanted = self._responses.created(response.id, _request_id(response))
+        wanted = self._responses.created(response.id, response.request_id)
         if self.phase is not Phase.READY or caller_speaking or not wanted:
             # It was asked for before the caller began to speak, or before the wish for it was withdrawn.
             self._stop_response(response.id)
@@ -741,14 +793,14 @@ class Conversation:
         samples = bytes_to_samples(len(event.delta))
         if reply is None or not samples or not self._agent_item(event.response_id, event.item_id, now):
             return
-        part = _part(event)
+        part = event.part
         if reply.audio(part):
             self._playing = True
             self._transcript.agent_audio(part, samples_to_seconds(samples) * 1000)
             self._effects.append(Play(part=part, pcm=event.delta))
 
     def _on_audio_done(self, event: server_events.AudioDone, now: float) -> None:
-        part = _part(event)
+        part = event.part
         self._transcript.agent_audio_done(part)
         reply = self._replies.of(event.response_id)
         if reply is not None and part in reply.open_parts:
@@ -761,21 +813,21 @@ class Conversation:
 
     def _on_audio_transcript_delta(self, event: server_events.AudioTranscriptDelta, now: float) -> None:
         if self._agent_item(event.response_id, event.item_id, now):
-            text = self._transcript.agent_partial(_part(event), event.delta)
+            text = self._transcript.agent_partial(event.part, event.delta)
             reply = self._replies.of(event.response_id)
             if reply is not None and not reply.muted:
                 self._partial("agent", event.item_id, text, now)
 
     def _on_audio_transcript_done(self, event: server_events.AudioTranscriptDone, now: float) -> None:
         if self._agent_item(event.response_id, event.item_id, now):
-            self._transcript.agent_text(_part(event), event.transcript)
+            self._transcript.agent_text(event.part, event.transcript)
 
     def _on_response_done(self, event: server_events.ResponseDone, now: float) -> None:
         response = event.response
         reply = self._replies.over(response.id)
         if reply is None:
             return
-        request = self._responses.done(response.id, _request_id(response))
+        request = self._responses.done(response.id, response.request_id)
         used = usage_of(response, self._continuity.model)
         if used is not None:
             self._publish(used)
@@ -1035,30 +1087,7 @@ class Conversation:
             if line is not None and final.item_id in self._carried and self.phase is Phase.READY:
                 self._send(client_events.create_item(self._id("ev"), self._id("seed"), line.item))
             self._notes.heard(final)
-            self._publish(
-                TranscriptFinal(
-                    item_id=final.item_id,
-                    position=final.position,
-                    speaker=final.speaker,
-                    text=final.text,
-                    heard_text=final.heard_text,
-                    heard_ms=final.heard_ms,
-                    started_at=self._wall(final.started_at),
-                    interrupted=final.interrupted,
-                )
-            )
+            self._publish(final.event(self._wall_time(final.started_at)))
 
     def _wall_time(self, at: float) -> datetime:
         return self._origin[1].astimezone(UTC) + timedelta(seconds=at - self._origin[0])
-
-    def _wall(self, at: float) -> str:
-        return self._wall_time(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _request_id(response: server_events.ResponseState) -> str | None:
-    request_id = (response.metadata or {}).get("request")
-    return request_id if isinstance(request_id, str) else None
-
-
-def _part(event: server_events.PartEvent) -> PartKey:
-    return PartKey(response_id=event.response_id, item_id=event.item_id, content_index=event.content_index)

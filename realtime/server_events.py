@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from media.playout import PartKey
+
 
 class _Struct(msgspec.Struct, frozen=True, kw_only=True):
     """Read what we know; pass over the rest."""
@@ -127,6 +129,12 @@ class ResponseState(_Struct, frozen=True, kw_only=True):
     status_details: StatusDetails | None = None
     usage: UsageState | None = None
 
+    @property
+    def request_id(self) -> str | None:
+        """Of the `response.create` that asked for it (see client_events); None for the server's own."""
+        request_id = (self.metadata or {}).get("request")
+        return request_id if isinstance(request_id, str) else None
+
 
 class ResponseCreated(_Struct, frozen=True, kw_only=True):
     response: ResponseState
@@ -154,6 +162,10 @@ class PartEvent(_Struct, frozen=True, kw_only=True):
     response_id: str
     item_id: str
     content_index: int = 0
+
+    @property
+    def part(self) -> PartKey:
+        return PartKey(response_id=self.response_id, item_id=self.item_id, content_index=self.content_index)
 
 
 class AudioDelta(PartEvent, frozen=True, kw_only=True):

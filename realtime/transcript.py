@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from media.playout import Cut, PartKey
 from realtime.heard_text import aligned_prefix, spoken_ms, spoken_prefix
-from storage.events import Speaker
+from storage.envelope import rfc3339
+from storage.events import Speaker, TranscriptFinal
 
 REMEMBERED = 64  # finished items of each side: news of one that comes twice or late opens no second entry
 
@@ -30,6 +32,19 @@ class Final:
     heard_ms: int | None
     started_at: float  # the conversation's clock, seconds
     interrupted: bool
+
+    def event(self, started_at: datetime) -> TranscriptFinal:
+        """For the record, with the wall clock's time."""
+        return TranscriptFinal(
+            item_id=self.item_id,
+            position=self.position,
+            speaker=self.speaker,
+            text=self.text,
+            heard_text=self.heard_text,
+            heard_ms=self.heard_ms,
+            started_at=rfc3339(started_at),
+            interrupted=self.interrupted,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +315,13 @@ class Transcript:
             entry.interrupted |= not entry.response_over and not entry.audible
             entry.response_over = entry.played_out = True
         return self._finals()
+
+    def unheard_ms(self, now: float) -> float:
+        """At least so much of what the agent has said is still to be heard, if it is playing."""
+        playing = [entry for entry in self._agent.values() if entry.audible and not entry.played_out]
+        received_ms = sum(part.received_ms for entry in playing for part in entry.parts.values())
+        began = min((entry.started_at for entry in playing if entry.started), default=now)
+        return received_ms - (now - began) * 1000
 
     def heard_so_far(self, item_id: str) -> tuple[int, str]:
         """(heard_ms, heard_text) of an item that has been cut."""
