@@ -43,6 +43,7 @@ class SessionLine:
         self._end: _End | None = None  # the one whose messages count
         self._early: list[bytes] = []  # sent while the handshake's result was on its way to us; a handful
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: asyncio.Task[None] | None = None
         self._kept: deque[tuple[float, bytes]] = deque()  # (when it came, 20 ms)
         self.appended_ms = 0  # to the present session
 
@@ -60,7 +61,7 @@ class SessionLine:
         left, self._socket = self._socket, None
         if left is not None:
             self._spawn(left.close(), "close session")
-        self._spawn(self._reopen(model, end), "open session")
+        self._opening = self._spawn(self._reopen(model, end), "open session")
 
     async def _reopen(self, model: str, end: _End) -> None:
         try:
@@ -107,8 +108,8 @@ class SessionLine:
     async def close(self) -> None:
         """End the session and whatever was being opened. Idempotent."""
         self._end = None
-        for task in self._tasks:
-            task.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._socket is not None:
             await self._socket.close()
@@ -118,10 +119,11 @@ class SessionLine:
         for message in early:
             self.send(message)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class _End:
