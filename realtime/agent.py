@@ -83,6 +83,17 @@ class SemanticVad(_Document):
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
 
 
+class Interruption(_Document):
+    """When a sound of the caller's stops the agent for good.
+
+    `min_speech_ms` 0: any sound, at once, as the API does it. Otherwise the agent pauses, and goes on if the sound
+    was shorter and had no words; the turns are then taken by us, for about one round trip more to each answer.
+    """
+
+    min_speech_ms: Annotated[int, Field(ge=0, le=3000)] = 0
+    backchannels: list[str] = ["mm", "mhm", "mm-hm", "mm-hmm", "hm", "hmm", "uh-huh", "うん", "うんうん", "ええ"]
+
+
 class Slot(_Document):
     """One thing to find out."""
 
@@ -201,6 +212,8 @@ class Agent(_Document):
     speed: Annotated[float, Field(ge=0.25, le=1.5)] = 1.0
     model: str | None = None
     turn_detection: Annotated[ServerVad | SemanticVad, Field(discriminator="type")] = ServerVad()
+    noise_reduction: Literal["near_field", "far_field"] | None = None  # far_field: callers on loudspeakers
+    interruption: Interruption = Interruption()
     tools: list[str] = []
     handoff: Handoff = Handoff()
     limits: Limits = Limits()

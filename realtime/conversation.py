@@ -139,7 +139,7 @@ class Conversation:
         self._playing = False
         self._speech_item: str | None = None  # barge-in whose cuts are awaited
         self._sounds = FalseInterruptions(agent)
-        self._kept_back: Sequence[server_events.SpeechStarted | News] = ()  # of that barge-in, until the cuts are known
+        self._kept_back: Sequence[server_events.SpeechStarted | News] = ()  # of that barge-in: after the cuts
         self._last_words: str | None = None  # event_id of the commit of a caller who hung up while speaking
         self._replies = Replies()
         self._calls = FunctionCalls()

@@ -23,6 +23,7 @@ def session_config(
         transcription["language"] = languages[0]
     else:
         transcription["languages"] = languages
+    noise_reduction = {"type": agent.noise_reduction} if agent.noise_reduction is not None else None
     return {
         "type": "realtime",
         "instructions": instructions,
@@ -31,6 +32,7 @@ def session_config(
             "input": {
                 "format": PCM_24K,
                 "transcription": transcription,
+                "noise_reduction": noise_reduction,  # before the voice detection, which then hears less echo
                 "turn_detection": turn_detection(agent) if listening else None,
             },
             "output": {"format": PCM_24K, "voice": agent.voice, "speed": agent.speed},
@@ -46,12 +48,25 @@ def listening_config(agent: Agent) -> dict[str, Any]:
 
 
 def turn_detection(agent: Agent) -> dict[str, Any]:
-    """The server answers each turn by itself and stops speaking when the caller does."""
+    """The server answers each turn by itself and stops speaking when the caller does, unless we decide that."""
+    server_decides = not takes_turns_itself(agent)
     return {
         **agent.turn_detection.model_dump(),
-        "create_response": True,
-        "interrupt_response": True,
+        "create_response": server_decides,
+        # Both or none: with only one of them off the server still cancels by itself.
+        "interrupt_response": server_decides,
     }
+
+
+def takes_turns_itself(agent: Agent) -> bool:
+    """Whether what is an interruption, and when to answer, is decided here and not by the server."""
+    return agent.interruption.min_speech_ms > 0
+
+
+def leading_padding_ms(agent: Agent) -> int:
+    """How much of the audio after `audio_start_ms` was before the speech; 0 where not known."""
+    detection = agent.turn_detection
+    return 0 if isinstance(detection, SemanticVad) else detection.prefix_padding_ms
 
 
 def ending_silence_ms(agent: Agent) -> int:
