@@ -211,6 +211,8 @@ class Shell:
                 match effect:
                     case effects.Play(part=part, pcm=pcm):
                         self.received[part] = self.received.get(part, 0) + len(pcm) // 48
+                    case effects.PlayRecorded(part=part, words=words):
+                        self.received[part] = words.ms
                     case effects.Flush():
                         cuts = tuple(
                             Cut(part=part, received_ms=ms, sent_ms=ms, heard_ms=ms // 2, finished=False)
