@@ -39,7 +39,8 @@ def _item(value: Any, path: str, origins: Mapping[str, str]) -> Item:
         return listed
     if isinstance(value, str):
         return tomlkit.string(value)
-    return tomlkit.item(value)
+    plain: Item = tomlkit.item(value)
+    return plain
 
 
 def _table(members: Mapping[str, Any], path: str, origins: Mapping[str, str]) -> Table:
