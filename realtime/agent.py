@@ -91,7 +91,8 @@ class Interruption(_Document):
     """
 
     min_speech_ms: Annotated[int, Field(ge=0, le=3000)] = 0
-    backchannels: list[str] = ["mm", "mhm", "mm-hm", "mm-hmm", "hm", "hmm", "uh-huh", "うん", "うんうん", "ええ"]
+    # Sounds that only say "go on"; what may be an answer ("yes", "okay") is none unless the author adds it.
+    backchannels: list[str] = ["mm", "mhm", "mm-hm", "mm-hmm", "hm", "hmm", "uh-huh", "うん", "ええ"]
 
 
 class Slot(_Document):

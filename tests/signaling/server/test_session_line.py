@@ -159,6 +159,7 @@ async def test_no_more_is_kept_than_is_promised(simulator: Simulator, in_speech:
     await line.close()
 
 
+@pytest.mark.trap(22)
 async def test_closing_while_a_session_is_being_opened_leaves_nothing(simulator: Simulator) -> None:
     line, listener = line_to(simulator)
     await line.open("m")
