@@ -5,7 +5,7 @@ an event, so the record can always be folded to what stands here. A goal is deci
 there is, and the rung that decided goes on record; the last `goal.completed` of a goal holds:
 
     system_of_record   the tool that does it succeeded, with values that match the slots
-    confirmed_slots    every required slot is valid, and confirmed after its last change
+    confirmed_slots    every required slot is valid, and confirmed after its last change (or only some: partial)
     facts_heard        every required slot is confirmed, or was heard by the caller after its last change
     model_judge        labels a goal that left no evidence; of the others it may only veto facts_heard
 """
