@@ -548,6 +548,7 @@ class Conversation:
             return
         self._publish(WatchdogStep(step=Step.NOTICE.value, waited_ms=self._watchdog.waited_ms(now)))
         self._effects.append(RequestHandoff(reason=f"the model cannot go on: {code}", summary=""))
+        self._forget_sound(now)
         if not self._session_gone and self._responses.active is not None:
             self._stop_response(self._responses.active)
         self._finish_parts(self._replies.forget())
@@ -560,6 +561,7 @@ class Conversation:
 
     def _session_over(self, cause: str, message: str, now: float, *, planned: bool = False) -> None:
         """There is no session any more: settle what was under way in it, and ask for the next."""
+        self._forget_sound(now)
         self._forget_sound(now)
         if self.phase is Phase.READY:
             active = self._responses.active

@@ -367,3 +367,17 @@ def test_audio_that_is_no_longer_kept_leaves_what_was_transcribed_of_it() -> Non
 
     (final,) = [final for final in story.all(TranscriptFinal) if final.speaker == "caller"]
     assert (final.item_id, final.text) == (item_id, "When do")
+
+
+def test_an_agent_that_paused_for_a_sound_goes_on_when_the_session_drops_meanwhile() -> None:
+    story = Story(receptionist(interruption={"min_speech_ms": 300})).connect()
+    story.caller_says("When do you open?", seconds=1.0)
+    story.agent_says("We are open from nine until five every day of the week.", ms=4000)
+    story.pass_time(0.5)
+    story.caller_starts()
+    assert story.paused
+    dropped(story)
+
+    assert not story.paused
+    story.restore()
+    assert story.appended[-1].since < story.now - 0.4, "and the sound is heard again"
