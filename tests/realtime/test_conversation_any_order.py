@@ -188,10 +188,13 @@ PURPOSE: dict[str, Any] = {
 class Shell:
     """Carries out what it is told and honours every deadline; heard parts come out of thin air."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, careful: bool) -> None:
+        """`careful`: an agent who pauses at a sound and finds out what it was."""
         self.now = 100.0
+        self.paused = False
+        interruption = {"min_speech_ms": 300 if careful else 0}
         self.core = Conversation(
-            receptionist(limits={"max_duration_s": 60}, **PURPOSE),
+            receptionist(limits={"max_duration_s": 60}, interruption=interruption, **PURPOSE),
             model="m",
             instructions_text="x",
             tools=TOOLS,
@@ -213,6 +216,10 @@ class Shell:
                         self.received[part] = self.received.get(part, 0) + len(pcm) // 48
                     case effects.PlayRecorded(part=part, words=words):
                         self.received[part] = words.ms
+                    case effects.PausePlayout():
+                        self.paused = True
+                    case effects.ResumePlayout():
+                        self.paused = False
                     case effects.Flush():
                         cuts = tuple(
                             Cut(part=part, received_ms=ms, sent_ms=ms, heard_ms=ms // 2, finished=False)
@@ -275,13 +282,14 @@ class Shell:
 @settings(max_examples=400, deadline=None)
 @given(
     set_up=st.booleans(),
+    careful=st.booleans(),
     happenings=HAPPENINGS,
     reason=st.sampled_from(["caller_hangup", None]),
 )
 def test_nothing_raises_and_every_call_ends_in_time(
-    set_up: bool, happenings: list[tuple[str, Any]], reason: EndReason | None
+    set_up: bool, careful: bool, happenings: list[tuple[str, Any]], reason: EndReason | None
 ) -> None:
-    shell = Shell()
+    shell = Shell(careful=careful)
     for happening in [*(SET_UP if set_up else []), *happenings]:
         shell.act(*happening)
     if reason is not None:
@@ -298,6 +306,7 @@ def test_nothing_raises_and_every_call_ends_in_time(
     assert shell.done[-1] is close, "something came after the end"
     (hang_up,) = shell.of(effects.HangUp)
     assert hang_up.reason == close.reason
+    assert not shell.paused or ("peer_lost", None) in happenings, "what the agent said was held for ever"
     finals = shell.published(TranscriptFinal)
     assert len({(final.speaker, final.item_id) for final in finals}) == len(finals), "an entry came out twice"
     assert len({final.position for final in finals}) == len(finals), "two entries in one place"
@@ -307,9 +316,11 @@ def test_nothing_raises_and_every_call_ends_in_time(
 
 
 @settings(max_examples=200, deadline=None)
-@given(happenings=HAPPENINGS)
-def test_a_response_is_never_asked_for_while_one_is_known_to_run(happenings: list[tuple[str, Any]]) -> None:
-    shell = Shell()
+@given(careful=st.booleans(), happenings=HAPPENINGS)
+def test_a_response_is_never_asked_for_while_one_is_known_to_run(
+    careful: bool, happenings: list[tuple[str, Any]]
+) -> None:
+    shell = Shell(careful=careful)
     running: str | None = None
     over: set[str] = set()
     for kind, value in [*SET_UP, *happenings]:
