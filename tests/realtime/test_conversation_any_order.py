@@ -147,6 +147,20 @@ def _turn(number: int, words: str, cut_at: int) -> list[tuple[str, Any]]:
     return told[:cut_at]
 
 
+def _sound(
+    number: int, words: str, waited_s: float, cut_at: int, response_cut_at: int
+) -> list[tuple[str, Any]]:
+    """Something that is taken for speech while an answer is heard."""
+    answer = _answer(number, "From nine until five.", 96_000, False, response_cut_at)
+    return [
+        *answer,
+        ("started", None),
+        *_turn(number, words, cut_at)[:3],
+        ("time", waited_s),
+        *_turn(number, words, cut_at)[3:],
+    ]
+
+
 SET_UP = [
     ("server", {"type": "session.created", "session": {"id": "s"}}),
     ("server", {"type": "session.updated", "session": {}}),
@@ -163,6 +177,13 @@ SCENES = st.one_of(
         st.sampled_from([8, 6, 5, 4]),
     ),
     st.builds(lambda *scene: lambda number: _turn(number, *scene), WORDS, st.sampled_from([4, 3, 1])),
+    st.builds(
+        lambda *scene: lambda number: _sound(number, *scene),
+        st.sampled_from(["", "Mm-hm.", "Stop!"]),
+        st.sampled_from([0.02, 2.0]),
+        st.sampled_from([4, 4, 3, 2, 1]),
+        st.sampled_from([6, 4]),
+    ),
     st.just(lambda number: [("drained", None)]),
     st.just(lambda number: [("session_lost", None), *SET_UP[:2]]),
 )
