@@ -561,6 +561,8 @@ class Conversation:
 
     def _session_over(self, cause: str, message: str, now: float, *, planned: bool = False) -> None:
         """There is no session any more: settle what was under way in it, and ask for the next."""
+        if self.phase in (Phase.NOTICE, Phase.ENDING, Phase.CLOSED):
+            return
         self._forget_sound(now)
         self._forget_sound(now)
         if self.phase is Phase.READY:
@@ -841,9 +843,8 @@ class Conversation:
             for part in reply.unplayed:
                 self._truncate(part, 0)
             begun = self._run_tools(response, spoke=reply.spoke, overtaken=reply.muted, now=now)
-            if response.status == "failed" or (
-                response.status == "incomplete" and not reply.spoke and not reply.muted and not begun
-            ):
+            unheard = not (reply.spoke or reply.muted or begun)
+            if response.status == "failed" or (unheard and response.should_have_spoken):
                 self._response_failed(response, request, now)
             elif response.status == "completed":
                 self._failures = 0
@@ -854,14 +855,12 @@ class Conversation:
     def _response_failed(
         self, response: server_events.ResponseState, request: ResponseRequest | None, now: float
     ) -> None:
-        details = response.status_details
-        error = details.error if details is not None and details.error is not None else None
-        code = (error.code or error.type if error is not None else None) or f"response_{response.status}"
+        code, message = response.failure
         self._failures += 1
         self._effects.append(Note(code="realtime.response_failed", detail=code))
         if code in FATAL_ERRORS or self._failures > 1:
             # To the caller a failed response is silence; twice is enough.
-            self._provider_failed(code, error.message or "" if error is not None else "", now)
+            self._provider_failed(code, message, now)
             return
         if request is not None and request.request_id == self._filler:
             return  # a second later the answer itself may be there

@@ -135,6 +135,20 @@ class ResponseState(_Struct, frozen=True, kw_only=True):
         request_id = (self.metadata or {}).get("request")
         return request_id if isinstance(request_id, str) else None
 
+    @property
+    def should_have_spoken(self) -> bool:
+        """Without audio this is a reply that nobody heard: one that was filtered, or that was only written."""
+        wrote = any(item.type == "message" for item in self.output or ())
+        return self.status == "incomplete" or (self.status == "completed" and wrote)
+
+    @property
+    def failure(self) -> tuple[str, str]:
+        """(code, message) of a response that failed, or that nobody heard."""
+        error = self.status_details.error if self.status_details is not None else None
+        code = (error.code or error.type) if error is not None else None
+        nameless = "response_not_spoken" if self.status == "completed" else f"response_{self.status}"
+        return code or nameless, (error.message or "") if error is not None else ""
+
 
 class ResponseCreated(_Struct, frozen=True, kw_only=True):
     response: ResponseState

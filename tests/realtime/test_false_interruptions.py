@@ -10,6 +10,7 @@ from realtime.false_interruptions import (
     ANSWERS_EARLY_MS,
     WORDS_WITHIN_S,
     FalseInterruptions,
+    News,
     Verdict,
     has_words,
 )
@@ -102,7 +103,7 @@ def test_news_of_anything_else_is_not_kept() -> None:
 
 def test_what_was_kept_is_given_back_in_order_and_once() -> None:
     sounds = holding()
-    kept = [stopped(100), Committed(item_id="u1"), words("Stop!")]
+    kept: list[News] = [stopped(100), Committed(item_id="u1"), words("Stop!")]
     for event in kept:
         sounds.keep(event, NOW + 0.6)
 

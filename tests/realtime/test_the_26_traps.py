@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.events import TranscriptFinal, TurnInterrupted, TurnStarted
+from realtime.recorded_words import CANNOT_GO_ON
+from storage.events import SessionFailed, TranscriptFinal, TurnInterrupted, TurnStarted
 from tests.fakes.realtime_story import Story, receptionist
 
 ROOT = Path(__file__).parent.parent.parent
@@ -70,6 +71,46 @@ def test_every_trap_is_named_by_a_test(number: int) -> None:
 
 def test_no_test_names_a_trap_that_is_not_in_the_list() -> None:
     assert set(traps_named_by_tests()) == set(TRAPS) == set(range(1, 27))
+
+
+# Trap 13: a seed of assistant texts makes a model answer in text.
+
+
+def writes_instead_of_speaking(story: Story) -> None:
+    response = story.respond()
+    story.item(response)
+    story.response_ends(response)
+
+
+@pytest.mark.trap(13)
+def test_an_answer_that_was_only_written_is_asked_for_again() -> None:
+    story = Story().connect()
+    story.drop()
+    story.restore()
+    story.sent.clear()
+    story.caller_says("When are you open?")
+    writes_instead_of_speaking(story)
+    story.pass_time(1.1)
+    assert len(story.sent_of("response.create")) == 1, (
+        "the caller heard nothing, and nothing was done about it"
+    )
+    story.agent_says("From nine.", ms=500)
+    story.pass_time(1)
+
+    assert story.heard_audio_ms == 600 + 500
+    assert story.closed is None
+
+
+@pytest.mark.trap(13)
+def test_a_model_that_only_writes_is_not_taken_for_one_that_speaks() -> None:
+    story = Story().connect()
+    story.caller_says("When are you open?")
+    writes_instead_of_speaking(story)
+    story.pass_time(1.1)
+    writes_instead_of_speaking(story)
+
+    assert story.only(SessionFailed).code == "response_not_spoken"
+    assert story.recorded == [CANNOT_GO_ON]
 
 
 # Traps 2, 17 and 18: what sounds like speech and is not.
