@@ -381,3 +381,35 @@ def test_an_agent_that_paused_for_a_sound_goes_on_when_the_session_drops_meanwhi
     assert not story.paused
     story.restore()
     assert story.appended[-1].since < story.now - 0.4, "and the sound is heard again"
+
+
+@pytest.mark.parametrize("configuring", [True, False])
+def test_a_call_that_was_hung_up_in_the_gap_is_not_taken_up_again(configuring: bool) -> None:
+    story = Story().connect()
+    story.caller_starts()
+    dropped(story)
+    if configuring:
+        story.session_created()
+    story.caller_hangs_up()
+    story.error("server_error")
+    story.conversation.wake(story.now + 6.0)
+    story.drive()
+
+    assert story.closed == "caller_hangup"
+    assert len(story.opened) == 1
+
+
+def test_the_last_notice_is_not_interrupted_by_a_session_that_comes_up_late() -> None:
+    story = Story().connect()
+    dropped(story)
+    story.session_created()
+    story.error("insufficient_quota")
+    assert story.conversation.phase is Phase.NOTICE
+    story.session_updated()
+    story.error("server_error")
+    story.conversation.wake(story.now + 6.0)
+    story.drive()
+
+    assert story.conversation.phase is Phase.NOTICE
+    story.pass_time(NOTICE_HEARD_S)
+    assert story.closed == "provider_failed"
