@@ -12,7 +12,6 @@ heard is truncated to what was, so that the model remembers what the caller hear
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +47,18 @@ from realtime.goals import GoalProgress, progress_lines
 from realtime.history import History
 from realtime.idle_caller import Idle, IdleCaller
 from realtime.note_taker import NoteTaker
+from realtime.phase import (
+    DIGITS_PAUSE_S,
+    GOODBYE_S,
+    LATE_TRANSCRIPT_S,
+    NOTICE_S,
+    PARTIAL_EVERY_S,
+    RETRY_AFTER_S,
+    SETUP_S,
+    SUMMARY_S,
+    WARN_BEFORE_S,
+    Phase,
+)
 from realtime.recorded_words import RecordedWords, filler, last_notice
 from realtime.replies import Replies
 from realtime.responses import ResponseRequest, ResponseSequencer
@@ -75,32 +86,8 @@ from storage.events import (
     WatchdogStep,
 )
 
-SETUP_S = 15.0  # a session that is not configured by then leaves the caller in silence: the call ends
-SUMMARY_S = 2.5  # of those that `call.ended` may wait, what is left for a summary at the least
-LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
-GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends without it
-RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
-PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
-DIGITS_PAUSE_S = 1.0  # a caller who keys in a number is answered after it, not after each digit
-WARN_BEFORE_S = 60.0  # a call is told that its longest duration is near, where that is at least thrice this
-NOTICE_S = 12.0  # the longest that the recorded notice may take: it is 6.5 s, behind what is still being said
 RECORDED = "recorded"  # response_id of what is played from a recording: no item of any session
 MESSAGE_LIMIT = 300  # characters of the provider's error messages that go on record
-
-
-class Phase(enum.Enum):
-    """Where a conversation stands.
-
-    NOTICE: the model is lost, the caller hears the recorded notice. ENDING: nobody listens any more, late words are
-    waited for. After a lost session a conversation is CONNECTING again.
-    """
-
-    CONNECTING = "connecting"
-    CONFIGURING = "configuring"
-    READY = "ready"
-    NOTICE = "notice"
-    ENDING = "ending"
-    CLOSED = "closed"
 
 
 class Conversation:
@@ -548,7 +535,6 @@ class Conversation:
             return
         self._publish(WatchdogStep(step=Step.NOTICE.value, waited_ms=self._watchdog.waited_ms(now)))
         self._effects.append(RequestHandoff(reason=f"the model cannot go on: {code}", summary=""))
-        self._forget_sound(now)
         if not self._session_gone and self._responses.active is not None:
             self._stop_response(self._responses.active)
         self._finish_parts(self._replies.forget())
@@ -563,7 +549,6 @@ class Conversation:
         """There is no session any more: settle what was under way in it, and ask for the next."""
         if self.phase in (Phase.NOTICE, Phase.ENDING, Phase.CLOSED):
             return
-        self._forget_sound(now)
         self._forget_sound(now)
         if self.phase is Phase.READY:
             active = self._responses.active

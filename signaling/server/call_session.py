@@ -26,8 +26,9 @@ from realtime import effects, instructions
 from realtime.agent import Agent
 from realtime.client.endpoint import Endpoint
 from realtime.client.socket import ConnectFailed
-from realtime.conversation import Conversation, Phase
+from realtime.conversation import Conversation
 from realtime.files.recordings import recorded_pcm
+from realtime.phase import Phase
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
 from realtime.tools.context import Appointments, AuditTrail, CallContext, Customers

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 
 from media.playout import Cut, PartKey
 from realtime import effects
-from realtime.conversation import GOODBYE_S, LATE_TRANSCRIPT_S, SETUP_S, Conversation
+from realtime.conversation import Conversation
 from realtime.effects import Effect
+from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, SETUP_S
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
 from storage.events import EndReason, TranscriptFinal, TurnCompleted, TurnStarted

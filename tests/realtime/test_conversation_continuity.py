@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime import instructions
-from realtime.conversation import Phase
+from realtime.phase import Phase
 from realtime.recorded_words import CANNOT_GO_ON
 from realtime.session_seed import BEFORE_LOSS_S, BEFORE_SPEECH_S
 from storage.events import (

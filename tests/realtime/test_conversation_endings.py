@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.conversation import GOODBYE_S, LATE_TRANSCRIPT_S, RETRY_AFTER_S
+from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, RETRY_AFTER_S
 from realtime.recorded_words import CANNOT_GO_ON
 from storage.events import (
     CallPeerLost,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.agent import Agent
-from realtime.conversation import LATE_TRANSCRIPT_S
+from realtime.phase import LATE_TRANSCRIPT_S
 from storage.events import GoalCompleted, SlotCorrected, SlotFilled, TranscriptFinal, UsageRecorded
 from tests.fakes.realtime_story import Story, receptionist
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from realtime.continuity import ATTEMPT_S, GIVE_UP_S
-from realtime.conversation import SETUP_S, Phase
 from realtime.error_codes import FATAL_ERRORS
+from realtime.phase import SETUP_S, Phase
 from storage.events import SessionConfigured, SessionFailed, SessionReconnected
 from tests.fakes.realtime_story import NOTICE_HEARD_S, Story, receptionist
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from realtime import instructions
-from realtime.conversation import WARN_BEFORE_S
+from realtime.phase import WARN_BEFORE_S
 from realtime.recorded_words import CANNOT_GO_ON, ONE_MOMENT
 from realtime.watchdog import STEPS
 from storage.events import SessionFailed, SessionReconnected, TranscriptFinal, TurnCompleted, WatchdogStep
