@@ -1,4 +1,4 @@
-"""Hugging Face's `speech-to-speech` as a real process, in a virtual environment beside this file (git-ignored).
+"""Hugging Face's `speech-to-speech` as a real process, in a virtual environment of its own in the user's cache.
 
 Installed when it is missing. From PyPI alone torch brings the GPU's libraries, 6.8 GB in all; with UV_FIND_LINKS
 naming a folder that holds torch's CPU wheel it is 1.9 GB.
@@ -26,7 +26,8 @@ from realtime.simulator.speech import synthesize
 from tests.fakes.servers import free_port
 
 HERE = Path(__file__).parent
-ENVIRONMENT = HERE / ".venv"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+ENVIRONMENT = CACHE / "cordboard" / "speech-to-speech-1.1.0"
 PYTHON = ENVIRONMENT / "bin" / "python"
 COMPLETE = ENVIRONMENT / ".complete"
 WITHOUT_DEPENDENCIES = ["speech-to-speech==1.1.0", "torchaudio==2.11.0"]
