@@ -132,7 +132,6 @@ class Conversation:
         self._calls = FunctionCalls()
         self._fillers = Fillers()
         self._filler: str | None = None  # request_id of the last words for a tool's silence
-        self._requests: dict[str, str] = {}  # event_id → request_id of a response.create in doubt
         self._failures = 0
         self._appended_ms = 0
         self._appended_at = self._started
@@ -483,7 +482,7 @@ class Conversation:
     def _on_error(self, event: server_events.ErrorEvent, now: float) -> None:
         error = event.error
         code = error.code or error.type or "unknown"
-        self._settle_request(error, code, now)
+        self._responses.error(code, error.event_id, now)
         sentence = self._seed.refused(error.event_id)
         if sentence is not None:
             final = self._transcript.caller_abandoned(sentence)
@@ -503,19 +502,6 @@ class Conversation:
         if error.event_id is not None and error.event_id == self._last_words:
             self._last_words = None  # there were none
             self._close_if_complete()
-
-    def _settle_request(self, error: server_events.ErrorDetail, code: str, now: float) -> None:
-        request_id = self._requests.pop(error.event_id or "", None)
-        refused = code == "conversation_already_has_active_response"
-        if refused and error.event_id is None and self._responses.requested is not None:
-            # Some servers do not say which event they mean; only one can be meant.
-            request_id = self._responses.requested.request_id
-        if request_id is None:
-            return
-        if refused:
-            self._responses.refused(request_id, now)
-        else:
-            self._responses.failed(request_id)
 
     def _on_ignored(self, event: server_events.Ignored, now: float) -> None:
         if not event.known:
@@ -1038,7 +1024,7 @@ class Conversation:
         request = None if self._peer_lost else self._responses.next_request(now)
         if request is not None:
             event_id = self._id("ev")
-            self._requests = {event_id: request.request_id}
+            self._responses.sent_as(event_id)
             self._send(client_events.create_response(event_id, request.request_id, request.body))
         elif self._ending is not None and self._nothing_to_say:
             self.hang_up(self._ending, now)

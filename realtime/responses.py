@@ -45,6 +45,7 @@ class ResponseSequencer:
     active: str | None = None
     active_request: ResponseRequest | None = None  # what `active` answers; None for the server's own
     requested: ResponseRequest | None = None
+    _requested_by: str = ""  # event_id of the response.create that asks for `requested`
     _requested_at: float = 0.0
     _sendings: int = 0
     _covered: bool = False  # the server's own response has done what was requested
@@ -162,6 +163,22 @@ class ResponseSequencer:
             self.active = self.active_request = None
         self._blocked_until = 0.0
         return answered
+
+    def sent_as(self, event_id: str) -> None:
+        """The `response.create` of the request that `next_request` gave."""
+        self._requested_by = event_id
+
+    def error(self, code: str, caused_by: str | None, now: float) -> None:
+        """An `error`; `caused_by`: the event_id that it names. It may concern a request, or not."""
+        refused = code == "conversation_already_has_active_response"
+        # Some servers do not say which event they mean; of a refusal only one can be meant.
+        ours = caused_by == self._requested_by or (refused and caused_by is None)
+        if self.requested is None or not ours:
+            return
+        if refused:
+            self.refused(self.requested.request_id, now)
+        else:
+            self.failed(self.requested.request_id)
 
     def refused(self, request_id: str, now: float) -> None:
         """`conversation_already_has_active_response`: benign; the wish waits for its turn again."""
