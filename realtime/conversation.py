@@ -802,7 +802,7 @@ class Conversation:
         reply = self._replies.over(response.id)
         if reply is None:
             return
-        request = self._responses.done(response.id, response.request_id)
+        request = self._responses.done(response.id, response.request_id, tells_request=response.tells_request)
         used = usage_of(response, self._continuity.model)
         if used is not None:
             self._publish(used)

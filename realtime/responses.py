@@ -56,6 +56,7 @@ class ResponseSequencer:
     _blocked_until: float = 0.0
     _unseen: set[str] = field(default_factory=set)  # items we sent that are not in the conversation yet
     _settled: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _echoes: bool = False  # the server has said once which request a response answers
 
     # Wishes.
 
@@ -152,8 +153,11 @@ class ResponseSequencer:
             self._cover()
         return True
 
-    def done(self, response_id: str, request_id: str | None) -> ResponseRequest | None:
+    def done(
+        self, response_id: str, request_id: str | None, *, tells_request: bool = True
+    ) -> ResponseRequest | None:
         """The request of ours that it answered. It may end without having been seen to begin."""
+        self._echoes |= request_id is not None
         answered = None
         if self.requested is not None and request_id == self.requested.request_id:
             answered = self.requested
@@ -161,6 +165,10 @@ class ResponseSequencer:
         if self.active == response_id:
             answered = self.active_request
             self.active = self.active_request = None
+            if self.requested is not None and not tells_request and not self._echoes:
+                # A compatible server that never says what it answers. It did not refuse what was asked: this was it.
+                answered = self.requested
+                self._settle()
         self._blocked_until = 0.0
         return answered
 

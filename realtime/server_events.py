@@ -124,7 +124,7 @@ class ResponseState(_Struct, frozen=True, kw_only=True):
     id: str
     status: str | None = None
     conversation_id: str | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET  # the API has it always, null or not
     output: list[Item] | None = None
     status_details: StatusDetails | None = None
     usage: UsageState | None = None
@@ -134,6 +134,11 @@ class ResponseState(_Struct, frozen=True, kw_only=True):
         """Of the `response.create` that asked for it (see client_events); None for the server's own."""
         request_id = (self.metadata or {}).get("request")
         return request_id if isinstance(request_id, str) else None
+
+    @property
+    def tells_request(self) -> bool:
+        """False: by a server that never says what a response answers."""
+        return self.metadata is not msgspec.UNSET
 
     @property
     def should_have_spoken(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -183,6 +184,31 @@ def test_a_refused_request_is_sent_again_when_the_running_response_ends() -> Non
     assert sent(sequencer, 0.2) == "a"
 
 
+def test_a_server_that_never_says_what_it_answers_has_answered_what_was_asked() -> None:
+    sequencer = ResponseSequencer()
+    sequencer.want(wish("a", words="Hello."))
+    assert sent(sequencer, 0) == "a"
+    sequencer.want(wish("b", words="Goodbye.", must=True))
+    sequencer.created("r1", None)
+
+    answered = sequencer.done("r1", None, tells_request=False)
+
+    assert answered is not None
+    assert answered.request_id == "a"
+    assert sent(sequencer, 0.2) == "b"
+
+
+def test_a_server_that_has_said_it_once_is_taken_at_its_word() -> None:
+    sequencer = ResponseSequencer()
+    sequencer.created("r1", "z")
+    sequencer.done("r1", "z")
+    sequencer.want(wish("a", words="Hello.", must=True))
+    assert sent(sequencer, 0) == "a"
+    sequencer.created("r2", None)
+
+    assert sequencer.done("r2", None, tells_request=False) is None
+
+
 def test_a_refused_request_is_tried_again_though_the_running_response_is_never_seen() -> None:
     sequencer = ResponseSequencer()
     sequencer.want(wish("a"))
@@ -214,6 +240,40 @@ def test_a_request_refused_for_good_is_given_up() -> None:
     sequencer.failed("a")
 
     assert sequencer.quiet
+
+
+def requesting() -> ResponseSequencer:
+    sequencer = ResponseSequencer()
+    sequencer.want(wish("a"))
+    assert sent(sequencer, 0) == "a"
+    sequencer.sent_as("ev_1")
+    return sequencer
+
+
+@pytest.mark.trap(6)
+@pytest.mark.parametrize("caused_by", ["ev_1", None])
+def test_a_refusal_is_known_by_its_cause_or_because_only_one_can_be_meant(caused_by: str | None) -> None:
+    sequencer = requesting()
+    sequencer.error("conversation_already_has_active_response", caused_by, 1)
+
+    assert sequencer.requested is None
+    assert sent(sequencer, 1 + REFUSED_RETRY_S) == "a"
+
+
+def test_any_other_error_about_a_request_gives_it_up() -> None:
+    sequencer = requesting()
+    sequencer.error("invalid_value", "ev_1", 1)
+
+    assert sequencer.quiet
+
+
+@pytest.mark.parametrize("code", ["conversation_already_has_active_response", "invalid_value"])
+def test_an_error_about_something_else_leaves_the_request_alone(code: str) -> None:
+    sequencer = requesting()
+    sequencer.error(code, "ev_0", 1)
+    sequencer.error("invalid_value", None, 1)
+
+    assert sequencer.requested is not None
 
 
 def test_a_request_that_is_not_answered_is_sent_once_more_and_then_given_up() -> None:
