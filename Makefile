@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check pages soak bench lock clean
+.PHONY: demo test check pages soak foreign bench lock clean
 
 demo: $(VENV)/.demo pages
 	@exec $(BIN)/cordboard demo
@@ -20,6 +20,10 @@ check: $(VENV)/.test
 
 soak: $(VENV)/.test pages debian-packages
 	$(BIN)/pytest -m soak $(PYTEST_ARGS)
+
+# A whole call with a Realtime server that is not ours; downloads about 2 GB the first time.
+foreign: $(VENV)/.test pages debian-packages
+	CORDBOARD_TEST_FOREIGN=1 $(BIN)/pytest tests/contracts/test_a_server_that_really_hears.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.calls
