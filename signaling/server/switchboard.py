@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from media.rtc.peer import OfferRejected
 from realtime.agent import Agent
@@ -22,7 +23,7 @@ from signaling.web.ports import IceCandidate, Readiness
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope
 from storage.events import EndReason
-from storage.projection import CallView, TranscriptEntry
+from storage.projection import CallProjection, CallView, TranscriptEntry
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,14 @@ MODEL_FIXES: dict[str, str] = {
 }
 # After such a refusal no call can be answered until somebody acts; others may pass by themselves.
 LASTING_FAILURES = frozenset({"unauthorized", "refused"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """What is still asked of a call that is over."""
+
+    projection: CallProjection
+    journal: list[Envelope]
 
 
 class Switchboard:
@@ -72,7 +81,7 @@ class Switchboard:
         self._degraded = degraded
         self._unready = unready
         self._sessions: dict[str, CallSession] = {}
-        self._recent: dict[str, CallSession] = {}
+        self._recent: dict[str, EndedCall] = {}
         self._answering = 0
         self._model_failure: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -190,7 +199,7 @@ class Switchboard:
         problem = Draining if refusal.code == "draining" else NoCapacity
         raise problem(refusal.detail, retry_after_s=refusal.retry_after_s)
 
-    def _find(self, call_id: str) -> CallSession | None:
+    def _find(self, call_id: str) -> CallSession | EndedCall | None:
         return self._sessions.get(call_id) or self._recent.get(call_id)
 
     def _ended(self, session: CallSession) -> None:
@@ -198,7 +207,8 @@ class Switchboard:
             self._remember(session)
 
     def _remember(self, session: CallSession) -> None:
-        self._recent[session.call_id] = session
+        # Not the session itself: it holds seconds of audio, a peer and a socket.
+        self._recent[session.call_id] = EndedCall(projection=session.projection, journal=session.journal)
         self._loop.call_later(RECENT_S, self._recent.pop, session.call_id, None)
 
     async def _emptied(self, within_s: float) -> None:
