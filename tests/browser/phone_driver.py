@@ -88,7 +88,7 @@ class PhonePage:
         await self.page.evaluate(_RECORD, RECORDED_HZ)
         await self.page.locator(".big-call").click()
 
-    async def call(self, timeout_s: float = 10) -> None:
+    async def call(self, timeout_s: float = 20) -> None:
         """Call and wait until the call is up. Raises AssertionError with the page's own words where it fails."""
         await self.press_call()
         state = await self.until_state("talking", "failed", timeout_s=timeout_s)

@@ -14,8 +14,8 @@ from tests.scenarios.house import House
 
 HouseMaker = Callable[..., AbstractAsyncContextManager[House]]
 SCRIPT = Script(says=[Reply(text="Hello.", audio_ms=200)])
-WARM_UP = 10  # the first calls load codecs and fill caches
-KILOBYTES_PER_CALL = 60  # an ended call stays readable for a minute: its journal is about 10 kB
+WARM_UP = 30  # the first calls load codecs and fill caches
+KILOBYTES_PER_CALL = 80  # an ended call stays readable for a minute, in about 25 kB
 
 
 async def one_call(house: House) -> None:
