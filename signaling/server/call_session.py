@@ -342,15 +342,19 @@ class CallSession:
             self._publish_ended("error")
 
     def _set_timer(self) -> None:
+        """A timer that comes too early is left alone: waking asks again, and deadlines move on with every event."""
+        due = self._conversation.next_deadline()
         if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return
             self._timer.cancel()
             self._timer = None
-        due = self._conversation.next_deadline()
         if due is not None:
             self._timer = self._loop.call_at(due, self._wake)
 
     @_guarded
     def _wake(self) -> None:
+        self._timer = None
         self._conversation.wake(self._loop.time())
         self._drive()
 
