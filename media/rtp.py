@@ -11,7 +11,6 @@ HEADER_BYTES: Final = HEADER.size
 VERSION_2: Final = 0x80
 MARKER: Final = 0x80
 SEQUENCE_MODULUS: Final = 1 << 16
-TIMESTAMP_MODULUS: Final = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ KEYWORDS = _set(
     "utterances variations キーワード 単語 トリガー 言い回し 発話例"
 )
 NAMES = _set("id name key intent label title template_id 名前 名称 意図 インテント テンプレート名 番号 no")
-TARGETS = _set("template response_key template_key response_name template_name template_id reply_key use")
 NEXT = _set(
     "next next_state next_states next_step goto go_to transition transition_to then 次 次の状態 次状態 遷移先"
 )

@@ -2,7 +2,7 @@
 
     Problem
     ├── BadRequest 400 · NotSignedIn 401 · NotAllowed 403 · NotAcceptable 406 · TooSlow 408
-    ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall · UnknownTool
+    ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall
     ├── Conflict 409 · PreconditionFailed 412 · PreconditionRequired 428
     ├── BodyTooLarge 413 · UnsupportedMediaType 415 · InvalidBody 422 · TooManyRequests 429
     ├── OfferRefused 400 413 422 (by its code)
@@ -131,13 +131,6 @@ class UnknownCall(NotFound):
 
     code = "unknown_call"
     title = "No such call"
-
-
-class UnknownTool(NotFound):
-    """No tool of that name is registered."""
-
-    code = "unknown_tool"
-    title = "No such tool"
 
 
 class MethodNotAllowed(Problem):

@@ -5,11 +5,12 @@ A test names a title with `@pytest.mark.spec("Scenario: …")`. What was removed
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.fakes.marks import named_by_tests
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,28 +38,13 @@ ADDED = (
 TITLES = MODIFIED + REMOVED + ADDED
 
 
-def named_by_tests() -> set[str]:
-    """The titles in every `pytest.mark.spec(…)` on a test function."""
-    titles: set[str] = set()
-    for path in (ROOT / "tests").rglob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith(
-                "test"
-            ):
-                continue
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.spec":
-                    titles |= {ast.literal_eval(argument) for argument in mark.args}
-    return titles
-
-
 @pytest.mark.parametrize("title", TITLES)
 def test_every_title_of_the_specification_is_named_by_a_test(title: str) -> None:
-    assert title in named_by_tests()
+    assert title in named_by_tests("spec")
 
 
 def test_no_test_names_a_title_that_the_specification_does_not_have() -> None:
-    assert named_by_tests() <= set(TITLES)
+    assert set(named_by_tests("spec")) <= set(TITLES)
 
 
 def product_sources() -> dict[Path, str]:

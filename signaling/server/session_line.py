@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from media.format import FRAME_MS
 from realtime import client_events
 from realtime.client.endpoint import Endpoint, open_session
 from realtime.client.socket import ConnectFailed, RealtimeSocket
 
-FRAME_MS = 20
 KEPT_S = 5.0  # a gap that is longer has lost its beginning
 # A sentence, and the gap after it: 1 MB. Longer sentences are rare, and their beginning stays on record in part.
 KEPT_SPEECH_S = 20.0

@@ -5,7 +5,6 @@ A test names a trap with `@pytest.mark.trap(number)`; what it held is checked wh
 
 from __future__ import annotations
 
-import ast
 import functools
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import pytest
 
 from realtime.recorded_words import CANNOT_GO_ON
 from storage.events import SessionFailed, TranscriptFinal, TurnInterrupted, TurnStarted
+from tests.fakes.marks import named_by_tests
 from tests.fakes.realtime_story import Story, receptionist
 
 ROOT = Path(__file__).parent.parent.parent
 
-# Not every folder below: what a test has installed for itself is large and no test of ours.
-PLACES = ("test_*.py", "*/test_*.py", "*/*/test_*.py")
 
 TRAPS = {
     1: "the caller hears silence: the bot does not greet",
@@ -51,29 +49,13 @@ TRAPS = {
 
 
 @functools.cache
-def traps_named_by_tests() -> dict[int, list[str]]:
-    """Number of the trap → the tests that name it."""
-    named: dict[int, list[str]] = {}
-    for path in [path for depth in PLACES for path in (ROOT / "tests").glob(depth)]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith(
-                "test"
-            ):
-                continue
-            for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.trap":
-                    for argument in mark.args:
-                        named.setdefault(ast.literal_eval(argument), []).append(node.name)
-    return named
-
-
 @pytest.mark.parametrize("number", TRAPS, ids=lambda number: f"{number}: {TRAPS[number]}")
 def test_every_trap_is_named_by_a_test(number: int) -> None:
-    assert traps_named_by_tests().get(number)
+    assert named_by_tests("trap").get(number)
 
 
 def test_no_test_names_a_trap_that_is_not_in_the_list() -> None:
-    assert set(traps_named_by_tests()) == set(TRAPS) == set(range(1, 27))
+    assert set(named_by_tests("trap")) == set(TRAPS) == set(range(1, 27))
 
 
 # Trap 13: a seed of assistant texts makes a model answer in text.
