@@ -203,6 +203,143 @@ class HandoffRequested(Event, frozen=True, kw_only=True):
     method: Literal["ai", "caller", "operator", "policy", "failure"]
 
 
+class HandoffQueued(Event, frozen=True, kw_only=True):
+    """Waits for an operator: for the first time, or again with the age that it has."""
+
+    type: ClassVar[str] = "handoff.queued"
+    handoff_id: str
+    queue: str
+    why: str  # requested, declined, no_answer, lost, no_media, not_for_me, …
+    attempt: int  # offers made so far
+    waited_ms: int
+    until: str  # RFC 3339: when the caller is told that nobody is free
+
+
+class HandoffOffered(Event, frozen=True, kw_only=True):
+    """One operator's console rings."""
+
+    type: ClassVar[str] = "handoff.offered"
+    handoff_id: str
+    operator: str
+    offer_id: str
+    attempt: int  # from 1
+    until: str  # RFC 3339: then it goes to somebody else
+
+
+class HandoffAccepted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.accepted"
+    handoff_id: str
+    operator: str
+    offer_id: str | None  # None: taken without having been offered
+    waited_ms: int
+    until: str  # RFC 3339: by then the operator's audio has to be there
+
+
+class HandoffDeclined(Event, frozen=True, kw_only=True):
+    """An operator did not take it; `handoff.queued` follows."""
+
+    type: ClassVar[str] = "handoff.declined"
+    handoff_id: str
+    operator: str
+    offer_id: str | None  # None: after accepting
+    reason: str  # the operator's word, or no_answer, lost, no_media, not_for_me, briefing_over
+
+
+class HandoffConnected(Event, frozen=True, kw_only=True):
+    """Operator and caller hear each other."""
+
+    type: ClassVar[str] = "handoff.connected"
+    handoff_id: str
+    operator: str
+    waited_ms: int
+
+
+class HandoffHeld(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.held"
+    handoff_id: str
+
+
+class HandoffResumed(Event, frozen=True, kw_only=True):
+    """Operator and caller hear each other again, after a hold or a lost leg."""
+
+    type: ClassVar[str] = "handoff.resumed"
+    handoff_id: str
+
+
+class HandoffRecovering(Event, frozen=True, kw_only=True):
+    """The operator's leg is lost; the caller hears a tone."""
+
+    type: ClassVar[str] = "handoff.recovering"
+    handoff_id: str
+    operator: str
+    until: str  # RFC 3339: then the agent takes the call
+
+
+class HandoffReturned(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.returned"
+    handoff_id: str
+    operator: str | None
+    why: Literal["given_back", "operator_lost"]
+    note: str | None  # the operator's, for the agent
+
+
+class HandoffTimedOut(Event, frozen=True, kw_only=True):
+    """Nobody came in time."""
+
+    type: ClassVar[str] = "handoff.timed_out"
+    handoff_id: str
+    waited_ms: int
+    attempts: int
+
+
+class HandoffWithdrawn(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.withdrawn"
+    handoff_id: str
+    why: str
+    waited_ms: int
+
+
+class HandoffUnavailable(Event, frozen=True, kw_only=True):
+    """Nobody can take it: closed, nobody, full, directory_lost."""
+
+    type: ClassVar[str] = "handoff.unavailable"
+    handoff_id: str
+    why: str
+    waited_ms: int
+
+
+class HandoffAbandoned(Event, frozen=True, kw_only=True):
+    """The caller left (or the server was lost) before a person had the call."""
+
+    type: ClassVar[str] = "handoff.abandoned"
+    handoff_id: str
+    stage: str  # the state it was in: requested, queued, offered, connecting, briefing, recovering
+    why: Literal["caller_left", "node_lost"]
+    waited_ms: int | None
+
+
+class HandoffCallbackBooked(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "handoff.callback_booked"
+    handoff_id: str
+    number: str | None  # E.164, or None: the number the caller calls from
+    when: str | None  # in the caller's words
+    waited_ms: int
+
+
+class OperatorJoined(Event, frozen=True, kw_only=True):
+    """A person is on the line. `talk`: instead of the agent; `barge`: beside it."""
+
+    type: ClassVar[str] = "operator.joined"
+    operator: str
+    mode: Literal["talk", "barge"]
+
+
+class OperatorLeft(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "operator.left"
+    operator: str
+    mode: Literal["talk", "barge"]
+
+
 class DtmfReceived(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "dtmf.received"
     digit: str
