@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -57,6 +57,7 @@ class Simulator:
     """A Realtime server for as long as the `async with` lasts.
 
     `mind`: "spoken" loads the speech models (once per process, before the first connection), a Script needs none.
+    `minds`: others, for sessions that ask for the model of that name.
     `api_keys`: the accepted keys; None accepts any.  `max_session_s`: after that, session_expired and 1001.
     `pace`: how the spoken voice leaves (a Script has its own); None is the service's usual pace.
     """
@@ -70,18 +71,21 @@ class Simulator:
         api_keys: frozenset[str] | None = None,
         max_session_s: float = MAX_SESSION_S,
         pace: Pace | None = None,
+        minds: Mapping[str, Mind] | None = None,
     ) -> None:
         self.faults = Faults()
         self.sessions: list[SimulatedSession] = []
         self._host = host
         self._port = port
         self._mind = mind
+        self._minds = dict(minds or {})
         self._api_keys = api_keys
         self._max_session_s = max_session_s
         self._pace = pace or Pace()
         self._runner: web.AppRunner | None = None
         self._new_session = asyncio.Event()
         self._new_persona: Callable[[], Persona] | None = None
+        self._personas_of: dict[str, Callable[[], Persona]] = {}
 
     @property
     def url(self) -> str:
@@ -92,6 +96,7 @@ class Simulator:
     async def __aenter__(self) -> Self:
         """Load, bind, listen.  OSError: the port is taken.  SpeechUnavailable: see `speech`."""
         self._new_persona = await _personas(self._mind, self._pace)
+        self._personas_of = {model: await _personas(mind, self._pace) for model, mind in self._minds.items()}
         app = web.Application()
         app.router.add_get("/v1/realtime", self._connect)
         app.router.add_get("/v1/models/{model}", self._model)
@@ -153,9 +158,10 @@ class Simulator:
             return websocket
         assert self._new_persona is not None
         announce = self.faults.take(frozenset({"no_session_created"})) is None
+        model = request.query["model"]
         session = SimulatedSession(
-            model=request.query["model"],
-            persona=self._new_persona(),
+            model=model,
+            persona=self._personas_of.get(model, self._new_persona)(),
             faults=self.faults,
             max_session_s=self._max_session_s,
             request=request,

@@ -12,6 +12,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from aiohttp import WSMsgType, web
 
 from realtime.simulator import client_messages
 from realtime.simulator.conversation import Conversation, Item, from_client
-from realtime.simulator.faults import Fault, Faults
+from realtime.simulator.faults import Fault, Faults, SocketFault
 from realtime.simulator.identifiers import new_id
 from realtime.simulator.input_audio import Recording
 from realtime.simulator.listening import Listening
@@ -33,15 +34,25 @@ from realtime.simulator.usage import Piece, text_tokens
 
 # Events whose departure times are kept, for tests of reaction times.
 KEPT_SENT = 2000
+# A call updates its session a few times an hour.
+KEPT_CONFIGURATIONS = 100
 # RFC 6455, 7.4.1: what a socket that ended without a close frame counts as.
 ABNORMAL_CLOSURE = 1006
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One `session.update` that was obeyed."""
+
+    sent: dict[str, Any]  # its `session`: only what it changes
+    in_force: dict[str, Any]  # the whole session after it
 
 
 class SimulatedSession:
     """What the server knows of one connection.
 
-    For tests: `client_events`, `received_audio_ms`, `append_count`, `items`, `sent`,
-    `close_code` and `client_event()`.
+    For tests: `client_events`, `configurations`, `received_audio_ms`, `append_count`, `items`, `sent`,
+    `close_code`, `client_event()` and `strike()`.
     """
 
     def __init__(
@@ -68,6 +79,8 @@ class SimulatedSession:
         }
         # (type, loop time) of the newest events that have left, audio not counted.
         self.sent: deque[tuple[str, float]] = deque(maxlen=KEPT_SENT)
+        # What the client made of it, update by update; the newest are kept.
+        self.configurations: deque[Configuration] = deque(maxlen=KEPT_CONFIGURATIONS)
         self._record = Record()
         self._request = request
         self._socket = socket_
@@ -108,6 +121,10 @@ class SimulatedSession:
     async def client_event(self, kind: str, *, count: int = 1, timeout: float = 5.0) -> dict[str, Any]:
         """Wait for the `count`-th event of this type, counted from the start.  TimeoutError says what came."""
         return await self._record.wait(kind, count, timeout)
+
+    async def strike(self, kind: SocketFault) -> None:
+        """This fault now, to this session and to no other."""
+        await self._strike(Fault(kind=kind))
 
     async def ended(self, *, timeout: float = 5.0) -> int | None:
         """Wait for the end of the socket; its close code."""
@@ -277,6 +294,7 @@ class SimulatedSession:
         match kind:
             case "session.update":
                 self.config.update(message["session"], voice_is_fixed=self._has_spoken)
+                self.configurations.append(Configuration(sent=message["session"], in_force=self.config.wire))
                 self._listening.configure()
                 self.send({"type": "session.updated", "session": self.config.wire})
             case "input_audio_buffer.commit":
