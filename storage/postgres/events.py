@@ -15,6 +15,7 @@ SELECT call_id, seq, tenant, type, at, data::jsonb
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
      AS new (call_id, seq, tenant, type, at, data)
 ON CONFLICT (call_id, seq) DO NOTHING
+RETURNING call_id::text, seq
 """
 
 _AFTER = """
@@ -25,9 +26,13 @@ FROM events WHERE call_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 _NAMES = ("call_id", "seq", "tenant", "type", "at", "data")
 
 
-async def save_events(connection: Connection, rows: Iterable[EventRow]) -> None:
-    """Add what is not there yet; a number that is there already is left as it is."""
-    await connection.execute(_INSERT, *columns(rows, _NAMES, json=("data",)))
+async def save_events(connection: Connection, rows: Iterable[EventRow]) -> set[tuple[str, int]]:
+    """Add what is not there yet; a number that is there already is left as it is.
+
+    Returns (call_id, seq) of those that were new: what may be counted once, and only now.
+    """
+    added = await connection.fetch(_INSERT, *columns(rows, _NAMES, json=("data",)))
+    return {(row["call_id"], row["seq"]) for row in added}
 
 
 async def events_after(connection: Connection, call_id: str, after: int, limit: int) -> list[Envelope]:

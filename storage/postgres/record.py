@@ -13,13 +13,15 @@ from storage.postgres.tool_calls import save_tool_calls
 from storage.postgres.transcripts import save_transcripts
 
 
-async def save_batch(connection: Connection, batch: Batch) -> None:
+async def save_batch(connection: Connection, batch: Batch) -> set[tuple[str, int]]:
     """Write every table of the batch. Doing it again, in whole or in parts, changes nothing.
 
+    Returns (call_id, seq) of the events that were not there before.
     Always in this order, and each table in the order of its key, so that two workers cannot deadlock.
     """
+    added: set[tuple[str, int]] = set()
     if batch.events:
-        await save_events(connection, (batch.events[key] for key in sorted(batch.events)))
+        added = await save_events(connection, (batch.events[key] for key in sorted(batch.events)))
     if batch.calls:
         await save_calls(connection, batch.calls.values())
     if batch.transcripts:
@@ -32,3 +34,4 @@ async def save_batch(connection: Connection, batch: Batch) -> None:
         await save_handoffs(connection, batch.handoffs.values())
     if batch.metrics:
         await save_metrics(connection, (batch.metrics[key] for key in sorted(batch.metrics)))
+    return added

@@ -18,9 +18,10 @@ from storage.call_ids import is_call_id
 from storage.codec import EnvelopeError, decode, encode
 from storage.envelope import Envelope
 from storage.postgres.dead_letters import save_dead_letter
-from storage.postgres.pool import Pool
+from storage.postgres.pool import UNREACHABLE, Connection, Pool
 from storage.postgres.record import save_batch
 from storage.worker.intake import MAX_DELIVERIES, Entry
+from storage.worker.rollups import after_insert
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
         batch.add(item.envelope)
     try:
         async with pool.acquire() as connection, connection.transaction():
-            await save_batch(connection, batch)
+            added = await save_batch(connection, batch)
+            await _count(connection, [item.envelope for item in readable], added)
             for envelope, reason in batch.misfits:
                 await save_dead_letter(
                     connection,
@@ -102,6 +104,32 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
             envelope.type,
         )
     return [str(item.envelope.id) for item in readable]
+
+
+async def _count(connection: Connection, envelopes: Sequence[Envelope], added: set[tuple[str, int]]) -> None:
+    """Let the figures take in what is really new, each event once however often it was delivered.
+
+    A fault in the figures must not cost the events: only what they wrote is undone then, and they are behind
+    until they are computed from the log again.
+    """
+    new = {(envelope.call_id, envelope.seq): envelope for envelope in envelopes}
+    new_events = [envelope for key, envelope in new.items() if key in added]
+    if not new_events:
+        return
+    try:
+        async with connection.transaction():  # a savepoint
+            await after_insert(connection, new_events)
+    except Exception as error:
+        if _is_about_the_server(error):
+            raise
+        log.exception("worker.rollup_failed events=%d: the events are stored", len(new_events))
+
+
+def _is_about_the_server(error: Exception) -> bool:
+    """True when the same may work on another try: gone away, deadlock, shutting down, disk full."""
+    if isinstance(error, (*UNREACHABLE, asyncpg.PostgresError)):
+        return not is_about_data(error)
+    return False
 
 
 async def _put_aside(pool: Pool, entry: Entry, reason: str) -> None:
