@@ -340,6 +340,8 @@ class Handoff:
         """The caller has hung up. Happens in any state."""
         before = self.state
         self._step(I.CALLER_LEFT)
+        if self.state is before:
+            return
         if self.state is S.ABANDONED:
             self.stage = before
             self._let_go_of_everybody("available")
@@ -348,7 +350,7 @@ class Handoff:
                     handoff_id=self.id, stage=before.value, why="caller_left", waited_ms=self.waited_ms(now)
                 )
             )
-        elif self.state is S.WRAP_UP and before is not S.WRAP_UP:
+        elif self.state is S.WRAP_UP:
             self._wrap_up(now)
 
     def wake(self, now: float) -> None:
