@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 
+from realtime import japanese_dates
+
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -16,7 +18,7 @@ MONTHS = (
 )  # fmt: skip
 _DAYS_FROM_TODAY = {
     "today": 0, "tonight": 0, "now": 0, "tomorrow": 1, "the day after tomorrow": 2, "day after tomorrow": 2,
-    "yesterday": -1, "今日": 0, "本日": 0, "明日": 1, "あした": 1, "明後日": 2, "あさって": 2, "昨日": -1,
+    "yesterday": -1,
     "heute": 0, "morgen": 1, "übermorgen": 2, "gestern": -1,
 }  # fmt: skip
 _WEEKDAY = re.compile(rf"(?:on )?(?:(?:the )?next |this |coming )?({'|'.join(WEEKDAYS)})")
@@ -26,7 +28,6 @@ _ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _MONTH_DAY = re.compile(r"([a-z]{3,9})\.? (?:the )?(\d{1,2})(?:,? (\d{4}))?")
 _DAY_MONTH = re.compile(r"(?:the )?(\d{1,2})\.? (?:of )?([a-z]{3,9})\.?(?:,? (\d{4}))?")
 _CLOCK = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::\d{2}(?:\.\d+)?)? ?(?:([ap])\.? ?m\.?|o'?clock|uhr|h)?")
-_JAPANESE_CLOCK = re.compile(r"(午前|午後)?(\d{1,2})時(?:(\d{1,2})分|(半))?")
 
 
 def day(text: str, today: date) -> date | None:
@@ -36,7 +37,7 @@ def day(text: str, today: date) -> date | None:
         return (
             date.fromisoformat(text[:10])
             if re.match(r"\d{4}-\d\d-\d\d(?:$|t)", text)
-            else _named(text, today)
+            else _named(text, today) or japanese_dates.day(text, today)
         )
     except (ValueError, OverflowError):
         return None
@@ -80,15 +81,14 @@ def _day_of(month_name: str, number: int, year: str | None, today: date) -> date
 def time_of_day(text: str) -> time | None:
     """`15:00`, `3 pm`, `noon`, `午後3時`; None for anything else, and for an hour that could be two ("3")."""
     text = " ".join(text.casefold().split()).removeprefix("at ")
-    if text in ("noon", "midday", "正午"):
+    if text in ("noon", "midday"):
         return time(12)
     if text == "midnight":
         return time(0)
-    if found := _JAPANESE_CLOCK.fullmatch(text):
-        half = {"午前": "a", "午後": "p", None: None}[found[1]]
-        return _clock(int(found[2]), int(found[3] or (30 if found[4] else 0)), half)
     found = _CLOCK.fullmatch(text)
-    if found is None or (found[2] is None and found[3] is None and int(found[1]) <= 12):
+    if found is None:
+        return japanese_dates.time_of_day(text)
+    if found[2] is None and found[3] is None and int(found[1]) <= 12:
         return None
     return _clock(int(found[1]), int(found[2] or 0), found[3])
 
@@ -102,7 +102,7 @@ def _clock(hour: int, minute: int, half: str | None) -> time | None:
 
 
 def moment(text: str, now: datetime) -> datetime | None:
-    """A day and a time of it: ISO, with or without an offset, or the two in words ("tomorrow at 3 pm").
+    """A day and a time of it: ISO, with or without an offset, or in words ("tomorrow at 3 pm", "明日の午後3時").
 
     `now` is aware; so is the answer, in the same zone. Without an offset the zone of `now` is meant.
     """
@@ -118,4 +118,8 @@ def moment(text: str, now: datetime) -> datetime | None:
         on, at = day(" ".join(words[:split]), now.date()), time_of_day(" ".join(words[split:]))
         if on is not None and at is not None:
             return datetime.combine(on, at, tzinfo=now.tzinfo)
-    return None
+    try:
+        both = japanese_dates.moment(text, now.date())
+    except (ValueError, OverflowError):
+        return None
+    return datetime.combine(*both, tzinfo=now.tzinfo) if both is not None else None
