@@ -53,6 +53,10 @@ def samples_to_seconds(samples: int) -> float:
     return samples / SAMPLE_RATE
 
 
+def frames_to_seconds(frames: int) -> float:
+    return frames * FRAME_MS / 1000
+
+
 def frame_ticks(clock_rate: int) -> int:
     """RTP timestamp units in one 20 ms frame of a stream with this clock."""
     return clock_rate * FRAME_MS // 1000

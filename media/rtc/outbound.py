@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from media import rtp
-from media.format import SILENT_FRAME, frame_ticks, samples_to_ms
+from media.format import SILENT_FRAME, frame_ticks, frames_to_seconds, samples_to_ms
 from media.pacer import Due
 from media.playlist import Playlist
 from media.playout import Cut, PartKey, PlayoutLedger
@@ -66,6 +66,11 @@ class Outbound:
         # first seconds can desynchronise SRTP (RFC 3711 section 3.3.1).
         self._sequence = random.getrandbits(15)
         self._refused = 0
+        self._first_tick: float | None = None
+        self._ticked = 0
+        # Told of each frame of somebody's audio as it leaves (960 bytes) and when, on a clock that counts frames
+        # from the first tick on: what follows without a gap has times without one. Must not block.
+        self.on_sent: Callable[[bytes, float], None] | None = None
         self.timestamp = random.getrandbits(32)
         self.ssrc = ssrc
         self.packets = 0
@@ -107,8 +112,12 @@ class Outbound:
 
     def tick(self, due: Due, now: float) -> None:
         self.timestamp = (self.timestamp + due.skipped * self._ticks) & 0xFFFFFFFF
+        if self._first_tick is None:
+            self._first_tick = now
+        self._ticked += due.skipped
         for _ in range(due.frames):
             self._frame(now)
+            self._ticked += 1
             self.timestamp = (self.timestamp + self._ticks) & 0xFFFFFFFF
         if not self._ledger.empty and self._ledger.settle(now) and self._ledger.empty:
             self._drained(now)
@@ -124,6 +133,8 @@ class Outbound:
             self._silence_left = TRAILING_FRAMES
             self._send(self._encoder.encode(queued.pcm), begins)
             self._ledger.sent(queued.part, queued.samples, now)
+            if self.on_sent is not None and self._first_tick is not None:
+                self.on_sent(queued.pcm, self._first_tick + frames_to_seconds(self._ticked))
             if queued.part != self._playing:
                 self._playing = queued.part
                 self._started(queued.part, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -220,6 +221,11 @@ class Peer:
 
     def resume(self) -> None:
         self._outbound.paused = False
+
+    def listen(self, on_sent: Callable[[bytes, float], None] | None) -> None:
+        """From now on tell `on_sent` each frame of audio that leaves for the caller (960 bytes), after every cut, and
+        its time: `loop.time()` at the first frame of the leg and 20 ms more for each frame since. None: nobody."""
+        self._outbound.on_sent = on_sent
 
     def heard_ms(self, part: PartKey) -> int:
         """Of this part, by now; keeps answering after it was cut or heard wholly."""
