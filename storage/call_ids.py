@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import uuid_utils
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_call_id() -> str:
@@ -18,3 +21,14 @@ def is_call_id(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def lowest_call_id(at: datetime) -> str:
+    """The lowest id that a call of this millisecond or later can have: "since" as a bound on ids.
+
+    The same as `uuid7_floor(at)` in SQL. Raises ValueError for a time without a zone.
+    """
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone is a guess; use datetime.now(UTC)")
+    since_1970_ms = max((at - _EPOCH) // timedelta(milliseconds=1), 0)
+    return str(uuid.UUID(int=since_1970_ms << 80))  # RFC 9562, 5.7: the first 48 of 128 bits
