@@ -1,8 +1,11 @@
-"""How far a conversation is, and how long it waits for what. Seconds."""
+"""Where a conversation stands, and how long it waits for what. Seconds."""
 
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
+
+from storage.events import EndReason
 
 SETUP_S = 15.0  # a session that is not configured by then leaves the caller in silence: another is opened
 SUMMARY_S = 2.5  # of those that `call.ended` may wait, what is left for a summary at the least
@@ -28,3 +31,39 @@ class Phase(enum.Enum):
     NOTICE = "notice"
     ENDING = "ending"
     CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class Standing:
+    """What every part of a conversation must know of the whole. Each field names the part that sets it."""
+
+    phase: Phase = Phase.CONNECTING  # session_life, and ending from NOTICE on
+    media_up: bool = False  # the door: the caller can hear
+    peer_lost: bool = False  # the door: nothing comes from the caller's side
+    playing: bool = False  # agent_speech and spoken_record; the door when it has been heard or cut
+    session_gone: bool = False  # session_life: there is no socket, whatever the phase
+    ending: EndReason | None = None  # ending: the call ends with this once its last words are heard
+
+    @property
+    def ready(self) -> bool:
+        """There is a session, and it is configured."""
+        return self.phase is Phase.READY
+
+    @property
+    def between_sessions(self) -> bool:
+        """There is none yet, or none any more."""
+        return self.phase in (Phase.CONNECTING, Phase.CONFIGURING)
+
+    @property
+    def under_way(self) -> bool:
+        """The model is, or will again be, the one who talks."""
+        return self.ready or self.between_sessions
+
+    @property
+    def hung_up(self) -> bool:
+        """Nobody listens any more."""
+        return self.phase in (Phase.ENDING, Phase.CLOSED)
+
+    @property
+    def closed(self) -> bool:
+        return self.phase is Phase.CLOSED

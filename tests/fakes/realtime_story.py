@@ -12,7 +12,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
@@ -123,6 +123,11 @@ class Story:
         self._appended_ms = 0
         self._asked: deque[dict[str, Any]] = deque()  # response.create that no response has answered
         self._previous_item: str | None = None
+
+    @property
+    def wall(self) -> datetime:
+        """`now` on the clock on the wall."""
+        return MIDNIGHT + timedelta(seconds=self.now - STARTED)
 
     # The shell.
 

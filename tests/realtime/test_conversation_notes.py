@@ -88,7 +88,7 @@ def test_what_was_extracted_fills_empty_slots_and_the_model_is_told() -> None:
 
 def test_what_is_filled_is_not_changed_by_an_extraction() -> None:
     story = talked()
-    story.conversation.goals.record("name", "Ann Leigh", at=story.conversation._wall_time(story.now))
+    story.conversation.goals.record("name", "Ann Leigh", at=story.wall)
     story.events.clear()
 
     story.writes('{"name": "Bob"}')
@@ -284,7 +284,7 @@ def test_an_outcome_that_the_agent_does_not_have_is_none() -> None:
 
 def test_without_a_summary_the_call_ends_in_time_and_its_goals_are_decided() -> None:
     story = talked(notes={"extraction": False})
-    story.conversation.goals.record("name", "Ann Lee", at=story.conversation._wall_time(story.now))
+    story.conversation.goals.record("name", "Ann Lee", at=story.wall)
     story.caller_hangs_up()
 
     story.pass_time(LATE_TRANSCRIPT_S + 0.1)
