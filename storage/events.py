@@ -43,6 +43,7 @@ class CallStarted(Event, frozen=True, kw_only=True):
     called: str | None
     media: Literal["webrtc", "sip"]
     node: str
+    required_slots: dict[str, list[str]] | None = None  # goal → what it needs; None: not told
 
 
 class CallAnswered(Event, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class CallEnded(Event, frozen=True, kw_only=True):
     reason: EndReason
     last_seq: int = -1  # its own seq; the Sequencer fills it in, whatever stands here
     duration_ms: int
+    hung_up_ms: int | None = None  # when the line was closed, on the clock of duration_ms
     outcome: str | None  # an id of the agent's outcomes
     summary: str | None = None  # what the caller wanted and what came of it, from the words that were heard
     metrics: dict[str, Any]
@@ -114,11 +116,32 @@ class TurnStarted(Event, frozen=True, kw_only=True):
     item_id: str
 
 
+class LatencyBreakdown(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the time from the caller's last word to the agent's first one went; the parts add up to it.
+
+    The first four are spent on our side of the line and add up to `response_latency_ms`.
+    """
+
+    endpointing_ms: int  # the silence that proves the end of the caller's words
+    transport_in_ms: int  # from the end of that silence until we are told of it: the way there and back
+    model_ms: int  # until the first audio of the answer comes, tools included
+    playout_ms: int  # until its first packet leaves: resampling, encoding, pacing
+    transport_out_ms: int  # until the caller hears it: half the round trip and the receiver's buffer
+
+
 class TurnCompleted(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "turn.completed"
     turn: int
     response_latency_ms: int | None  # caller's last speech → agent's first packet sent; None for a greeting
     tools: list[str]
+    latency_breakdown: LatencyBreakdown | None = None  # None: not measured
+
+
+class TurnResumed(Event, frozen=True, kw_only=True):
+    """The agent had paused at a sound that was nobody's words, and went on."""
+
+    type: ClassVar[str] = "turn.resumed"
+    paused_ms: int
 
 
 class TurnInterrupted(Event, frozen=True, kw_only=True):
@@ -146,6 +169,10 @@ class TranscriptFinal(Event, frozen=True, kw_only=True):
     heard_ms: int | None  # None where the length is not known (a caller's words)
     started_at: str  # RFC 3339, when the speaker began
     interrupted: bool
+    # On the clock of `call.ended.duration_ms`; None where it is not known. The agent's: the first and the last
+    # packet sent. The caller's: the first and the last sound, without what voice detection adds to both ends.
+    start_ms: int | None = None
+    end_ms: int | None = None
 
 
 class ToolCalled(Event, frozen=True, kw_only=True):
@@ -366,6 +393,8 @@ class UsageRecorded(Event, frozen=True, kw_only=True):
     cached_tokens: int
     output_audio_tokens: int
     output_text_tokens: int
+    cached_audio_tokens: int | None = None  # of cached_tokens; None: not told apart
+    cached_text_tokens: int | None = None
 
 
 def _by_type(base: type[Event]) -> dict[str, type[Event]]:
