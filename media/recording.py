@@ -94,7 +94,7 @@ class Timeline:
         return self._end
 
     def passed(self, newest: int) -> Iterator[bytes]:
-        """20 ms blocks (interleaved stereo s16le) for which nothing more comes, now that audio of `newest` is here."""
+        """20 ms blocks (interleaved stereo s16le) for which nothing more comes, now that audio of `newest` came."""
         until = newest - seconds_to_samples(HOLD_S)
         while (self._given + 1) * BLOCK_SAMPLES <= until:
             yield self._take()
