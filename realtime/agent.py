@@ -185,8 +185,10 @@ class Notes(_Document):
 
 
 class Recording(_Document):
+    """Whether calls are recorded, and what the caller is told before it begins."""
+
     enabled: bool = False
-    notice: str | None = None
+    notice: str | None = None  # said word for word before anything else; recording begins once it was heard
 
 
 class Privacy(_Document):

@@ -53,6 +53,7 @@ def render(
         ("Conversation flow", "\n".join([*_flow(agent), *(_goal(agent, goal) for goal in agent.goals)])),
         ("Tools", "\n".join(f"- {name}: {note}" for name, note in tool_notes)),
         ("Safety and escalation", _safety(agent)),
+        ("Recording", _recording(agent)),
         ("Freedom", FREEDOM),
         ("This call", _this_call(agent, local, caller_number, known or {})),
     ]
@@ -126,6 +127,27 @@ def _safety(agent: Agent) -> str:
     return f"Call request_operator_handoff when: {reasons}."
 
 
+def _recording(agent: Agent) -> str:
+    """Consent is the caller's: told first, and free to refuse at any time."""
+    if not agent.recording.enabled:
+        return ""
+    lines = []
+    if agent.recording.notice:
+        lines.append(
+            f'Before anything else the caller must hear this, word for word and to its end: "{_notice(agent)}" '
+            "If you were interrupted before its end, say all of it again first."
+        )
+    lines.append(
+        "If the caller does not want the call to be recorded, call stop_recording at once and go on without. Never "
+        "ask why, and never talk them out of it."
+    )
+    return "\n".join(lines)
+
+
+def _notice(agent: Agent) -> str:
+    return agent.say(agent.recording.notice or "").strip()
+
+
 def _this_call(agent: Agent, local: datetime, caller_number: str | None, known: Mapping[str, str]) -> str:
     lines = [f"Today is {local:%A}, {local:%Y-%m-%d}; the time is {local:%H:%M} ({agent.timezone})."]
     if agent.opening_hours or agent.hours:
@@ -138,8 +160,15 @@ def _this_call(agent: Agent, local: datetime, caller_number: str | None, known: 
 
 def greeting(agent: Agent) -> str:
     """What is added to the instructions for the first response of a call."""
+    notice = _notice(agent) if agent.recording.enabled else ""
     if agent.greeting:
-        return f'The call has just been answered. Greet the caller now. Say exactly: "{agent.say(agent.greeting)}"'
+        words = f"{notice} {agent.say(agent.greeting)}".strip()
+        return f'The call has just been answered. Greet the caller now. Say exactly: "{words}"'
+    if notice:
+        return (
+            f'The call has just been answered. Begin with exactly these words: "{notice}" Then greet the caller in '
+            "one short sentence, and offer your help."
+        )
     return (
         "The call has just been answered. Greet the caller now, in one short sentence, and offer your help."
     )

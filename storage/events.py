@@ -373,6 +373,27 @@ class DtmfReceived(Event, frozen=True, kw_only=True):
     duration_ms: int
 
 
+class RecordingStarted(Event, frozen=True, kw_only=True):
+    """The call's audio is being kept from here on."""
+
+    type: ClassVar[str] = "recording.started"
+    offset_ms: int  # call.started → the file's first sample: transcripts are placed in the file by it
+    notice_heard: bool  # False: the agent has no notice to give
+
+
+class RecordingFinished(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "recording.finished"
+    bytes: int
+    duration_ms: int
+    lost_ms: int  # silence in the file because the disk did not keep up
+    problem: str | None = None  # why it ends before the call did
+
+
+class RecordingDeleted(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "recording.deleted"
+    reason: Literal["refused"]  # by the caller; what is deleted later is in the audit log
+
+
 class QualitySampled(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "quality.sampled"
     packets_received: int

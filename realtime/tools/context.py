@@ -103,6 +103,13 @@ class SlotRecord(Protocol):
         """Confirm slots as they stand; returns those that have no value."""
 
 
+class RecordingControl(Protocol):
+    """The recording of the call."""
+
+    async def refuse(self) -> None:
+        """The caller does not want it: it ends, and what there is of it is deleted. Idempotent."""
+
+
 class AuditTrail(Protocol):
     """Where it is written down that somebody asked for what they may not have."""
 
@@ -126,6 +133,7 @@ class CallContext:
     appointments: Appointments | None
     audit: AuditTrail | None = None
     slots: SlotRecord | None = None
+    recording: RecordingControl | None = None  # None: this agent's calls are not recorded
     metadata: Mapping[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     hang_up: EndReason | None = None
