@@ -41,6 +41,7 @@ from signaling.call import CallInput, CallLife, CallState
 from signaling.caller import CallerIdentity
 from signaling.server.session_line import SessionLine
 from storage.call_ids import new_call_id
+from storage.closing_figures import CallMetrics
 from storage.envelope import Envelope, Sequencer
 from storage.events import (
     CallAnswered,
@@ -52,7 +53,6 @@ from storage.events import (
     QualitySampled,
     SessionFailed,
 )
-from storage.metrics import CallMetrics
 from storage.projection import CallProjection
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage.closing_figures import CallMetrics, percentile
 from storage.events import ToolFinished, TurnCompleted, UsageRecorded
-from storage.metrics import CallMetrics, percentile
 from tests.fakes.call_story import whole_call
 
 
