@@ -36,6 +36,7 @@ from storage.postgres.agents import AgentStore
 from storage.postgres.appointments import AppointmentBook
 from storage.postgres.audit import AuditLog
 from storage.postgres.customers import CustomerBook
+from storage.postgres.people import PeopleBook
 from storage.postgres.pool import Database
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             agents=AnsweringAgents(shelf),
             drafts=AgentOffice(store, shelf, published, tenant=settings.tenant, announce=publisher.announce),
             tools=RegisteredTools(tools),
+            people=PeopleBook(database, settings.tenant),
         )
         listener = Listener(app, host=settings.server.host, port=settings.server.port)
         try:

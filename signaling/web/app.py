@@ -12,13 +12,34 @@ import msgspec
 from aiohttp import web
 
 from signaling.settings import Settings
-from signaling.web import agent_drafts, agent_versions, calls, catalogue, health, live, pages, placing, signin
+from signaling.web import (
+    agent_drafts,
+    agent_versions,
+    calls,
+    catalogue,
+    health,
+    live,
+    pages,
+    placing,
+    recording,
+    signin,
+)
 from signaling.web.asyncapi import asyncapi_document
 from signaling.web.auth import Doorkeeper
 from signaling.web.bodies import BODY_CAP
 from signaling.web.feed import Feed
 from signaling.web.openapi import openapi_document
-from signaling.web.ports import AgentBook, AgentDrafts, CallArchive, CallDesk, EmptyToolBook, ToolBook
+from signaling.web.passwords import PasswordCheck
+from signaling.web.ports import (
+    AgentBook,
+    AgentDrafts,
+    CallArchive,
+    CallDesk,
+    EmptyToolBook,
+    People,
+    RecordingArchive,
+    ToolBook,
+)
 from signaling.web.problems import problems
 from signaling.web.routing import Doors, Route
 from signaling.web.security_headers import SecurityHeaders
@@ -27,6 +48,7 @@ from signaling.web.throttle import Throttle
 ROUTES: tuple[Route, ...] = (
     *placing.ROUTES,
     *calls.ROUTES,
+    *recording.ROUTES,
     *catalogue.ROUTES,
     *agent_drafts.ROUTES,
     *agent_versions.ROUTES,
@@ -46,6 +68,8 @@ def make_app(
     agents: AgentBook,
     drafts: AgentDrafts | None = None,
     tools: ToolBook | None = None,
+    people: People | None = None,
+    recordings: RecordingArchive | None = None,
     pages_folder: Path = pages.BUILT_PAGES,
     now: Callable[[], float] = time.time,
 ) -> web.Application:
@@ -62,6 +86,9 @@ def make_app(
         agents=agents,
         drafts=drafts,
         tools=tools or EmptyToolBook(),
+        recordings=recordings,
+        people=people,
+        passwords=PasswordCheck(),
         settings=settings,
         keeper=Doorkeeper.of(settings, now=now),
         new_calls=Throttle(per_minute=settings.server.calls_per_minute),

@@ -18,6 +18,7 @@ from signaling.errors import NotAllowed, NotSignedIn
 from signaling.settings import AuthSettings, Settings
 from signaling.web.single_use import SingleUse
 from signaling.web.tokens import TICKET_TTL_S, BadToken, Claims, Role, TokenSigner, Use
+from storage.people import Person
 
 SESSION_COOKIE = "cordboard_session"
 CSRF_HEADER = "X-CSRF"
@@ -47,6 +48,22 @@ class Principal:
     @property
     def role(self) -> Role | None:
         return self.claims.role if self.claims and self.claims.use in ("token", "session") else None
+
+    @property
+    def id(self) -> str:
+        """Who does it, for leases, events and the audit log."""
+        return self.claims.subject if self.claims else ""
+
+    @property
+    def name(self) -> str:
+        """What others see."""
+        return (self.claims.metadata.get("name") or self.claims.subject) if self.claims else ""
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """Whose handoffs may ring here; a token's holder works at the default queue."""
+        given = self.claims.metadata.get("queues", "default") if self.claims else ""
+        return frozenset(filter(None, given.split(",")))
 
     @property
     def own_call_id(self) -> str | None:
@@ -173,6 +190,22 @@ class Doorkeeper:
         session = self._issue("session", claims.role, claims.subject, ttl_s, csrf=secrets.token_urlsafe(16))
         return self.signer.sign(session), session
 
+    def persons_session(self, person: Person) -> tuple[str, Claims]:
+        """A browser session for somebody who has given their password."""
+        session = self._issue(
+            "session",
+            person.role,
+            person.id,
+            self.settings.session_ttl_s,
+            csrf=secrets.token_urlsafe(16),
+            metadata={
+                "name": person.name,
+                "queues": ",".join(person.queues),
+                **({"language": person.language} if person.language else {}),
+            },
+        )
+        return self.signer.sign(session), session
+
     def read_token(self, token: str, *uses: Use) -> Claims:
         """Claims of a token of one of these uses. Raises NotSignedIn."""
         try:
@@ -192,6 +225,7 @@ class Doorkeeper:
         *,
         call_id: str | None = None,
         csrf: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Claims:
         now = int(self.now())
         return Claims(
@@ -202,6 +236,7 @@ class Doorkeeper:
             expires_at=now + ttl_s,
             call_id=call_id,
             csrf=csrf,
+            metadata=metadata or {},
         )
 
     def _claims(self, request: web.Request, access: Access) -> Claims | None:

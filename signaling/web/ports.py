@@ -6,13 +6,14 @@ tools. Methods without `async` answer from memory and never block.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from signaling.caller import AnsweredCall, CallerIdentity
 from storage.agent_versions import Document, Draft, Version
 from storage.envelope import Envelope
+from storage.people import Person
 from storage.projection import CallView, TranscriptEntry
 
 T = TypeVar("T")
@@ -113,6 +114,26 @@ class CallArchive(Protocol):
     async def metrics(self, call_id: str) -> Mapping[str, Any] | None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingView:
+    """What there is of a call's recording."""
+
+    state: Literal["recording", "finished", "elsewhere", "deleted"]
+    bytes: int = 0  # of a finished one
+    node: str | None = None  # elsewhere: the server whose disk it is on
+    deleted_because: Literal["refused", "erased", "expired"] | None = None
+
+
+class RecordingArchive(Protocol):
+    """Recorded calls. Raises OSError while it cannot be asked."""
+
+    async def find(self, call_id: str) -> RecordingView | None:
+        """None: nothing was recorded."""
+
+    def read(self, call_id: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """`length` bytes of a finished recording from `start` on."""
+
+
 class AgentBook(Protocol):
     """The agents that can be called."""
 
@@ -157,6 +178,13 @@ class AgentDrafts(Protocol):
 
     async def document(self, agent_id: str, name: str) -> Document:
         """By `draft`, `published`, `file` or a version (`v3`, `3`). Raises AgentUnknown, VersionUnknown."""
+
+
+class People(Protocol):
+    """Who may sign in with a password. May raise OSError or TimeoutError while the database is down."""
+
+    async def find(self, id: str) -> tuple[Person, str] | None:
+        """The person and the password's argon2 hash; None where nobody is called that."""
 
 
 class ToolBook(Protocol):

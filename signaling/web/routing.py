@@ -18,7 +18,16 @@ from signaling.errors import UnknownCall
 from signaling.settings import Settings
 from signaling.web.auth import Access, Doorkeeper, Principal
 from signaling.web.feed import Feed
-from signaling.web.ports import AgentBook, AgentDrafts, CallArchive, CallDesk, ToolBook
+from signaling.web.passwords import PasswordCheck
+from signaling.web.ports import (
+    AgentBook,
+    AgentDrafts,
+    CallArchive,
+    CallDesk,
+    People,
+    RecordingArchive,
+    ToolBook,
+)
 from signaling.web.throttle import Throttle
 from storage.call_ids import is_call_id
 
@@ -33,6 +42,9 @@ class Doors:
     agents: AgentBook
     drafts: AgentDrafts | None  # None: agents are files only
     tools: ToolBook
+    recordings: RecordingArchive | None  # None: this server keeps none
+    people: People | None  # None: tokens are the only way in
+    passwords: PasswordCheck
     settings: Settings
     keeper: Doorkeeper
     new_calls: Throttle  # per address

@@ -167,9 +167,11 @@ class ToolPage(_Shape, frozen=True, kw_only=True):
 
 
 class SignIn(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a sign-in."""
+    """The body of a sign-in: a token, or a person's name and password."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=8192)]
+    token: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    password: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class Session(_Shape, frozen=True, kw_only=True):
@@ -179,6 +181,9 @@ class Session(_Shape, frozen=True, kw_only=True):
     subject: str
     csrf: str | None
     expires_at: str
+    name: str | None = None  # what others see; None for a token's holder
+    queues: list[str] = []  # whose handoffs may ring here
+    language: str | None = None  # of the pages; None: the browser's
 
 
 class TicketRequest(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):

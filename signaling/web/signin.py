@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from signaling.errors import NotSignedIn, TooManyRequests
+from signaling.errors import BadRequest, NotSignedIn, TooManyRequests
 from signaling.web.auth import EVERYONE, SESSION_COOKIE, Access
 from signaling.web.bodies import read_json
+from signaling.web.record import from_archive
 from signaling.web.routing import Answer, Body, Route, Visit, json_answer
 from signaling.web.shapes import IceServerEntry, Session, SignIn, Ticket, TicketRequest
 from signaling.web.tokens import Claims
+from storage.people import Person
 
 FAILED_SIGN_INS_PER_MINUTE = 10
-"""Per address. Tokens are 256-bit signatures; this is against noise in the log more than against guessing."""
+"""Per address: against guessing passwords, and noise in the log."""
 
 
 async def sign_in(visit: Visit) -> web.Response:
@@ -25,15 +27,10 @@ async def sign_in(visit: Visit) -> web.Response:
     if wait_s:
         raise TooManyRequests("Too many failed sign-ins from this address.", retry_after_s=wait_s)
     try:
-        claims = visit.who.claims or doors.keeper.read_token(
-            (await read_json(request, SignIn)).token, "token"
-        )
-        if claims.use != "token":
-            raise NotSignedIn("Only a token can sign in.", code="token_invalid")
+        cookie, session = await _session(visit)
     except NotSignedIn:
         doors.failed_sign_ins.take(address, now)
         raise
-    cookie, session = doors.keeper.session(claims)
     response = json_answer(_shown(session), status=201, headers={"Cache-Control": "no-store"})
     response.set_cookie(
         SESSION_COOKIE,
@@ -45,6 +42,33 @@ async def sign_in(visit: Visit) -> web.Response:
         path="/",
     )
     return response
+
+
+async def _session(visit: Visit) -> tuple[str, Claims]:
+    """The cookie and what it says. Raises NotSignedIn, RecordUnavailable."""
+    doors = visit.doors
+    if visit.who.claims is not None:
+        claims = visit.who.claims
+    else:
+        given = await read_json(visit.request, SignIn)
+        if given.id is not None and given.password is not None:
+            return doors.keeper.persons_session(await _person(visit, given.id, given.password))
+        if given.token is None:
+            raise BadRequest("A sign-in takes `token`, or `id` and `password`.", code="invalid_body")
+        claims = doors.keeper.read_token(given.token, "token")
+    if claims.use != "token":
+        raise NotSignedIn("Only a token can sign in.", code="token_invalid")
+    return doors.keeper.session(claims)
+
+
+async def _person(visit: Visit, id: str, password: str) -> Person:
+    """Who gave the right password. Nobody and a wrong password look alike, and take as long."""
+    people = visit.doors.people
+    found = await from_archive(people.find(id.strip().lower())) if people is not None else None
+    person, password_hash = found or (None, None)
+    if not await visit.doors.passwords.right(password, password_hash) or person is None:
+        raise NotSignedIn("This name and password do not belong together.", code="password_wrong")
+    return person
 
 
 async def who_am_i(visit: Visit) -> web.Response:
@@ -81,8 +105,15 @@ async def issue_ticket(visit: Visit) -> web.Response:
 
 
 def _shown(claims: Claims) -> Session:
+    told = claims.metadata if claims.use == "session" else {}
     return Session(
-        role=claims.role, subject=claims.subject, csrf=claims.csrf, expires_at=_rfc3339(claims.expires_at)
+        role=claims.role,
+        subject=claims.subject,
+        csrf=claims.csrf,
+        expires_at=_rfc3339(claims.expires_at),
+        name=told.get("name"),
+        queues=list(filter(None, told.get("queues", "").split(","))),
+        language=told.get("language"),
     )
 
 
@@ -101,7 +132,7 @@ ROUTES = (
         path="/v1/session",
         handler=sign_in,
         access=Access(public=True),
-        summary="Sign a browser in: a token for a session cookie",
+        summary="Sign a browser in: a token, or a name and password, for a session cookie",
         tag="sign-in",
         body=Body(media_type="application/json", shape=SignIn, required=False),
         answers={
@@ -111,7 +142,7 @@ ROUTES = (
                 headers={"Set-Cookie": "HttpOnly, SameSite=Strict, Secure under https."},
             )
         },
-        problems=(400, 401, 408, 413, 415, 422, 429),
+        problems=(400, 401, 408, 413, 415, 422, 429, 503),
     ),
     Route(
         method="GET",

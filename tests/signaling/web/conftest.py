@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling.settings import Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
-from signaling.web.ports import AgentBook, AgentDrafts
+from signaling.web.ports import AgentBook, AgentDrafts, People
 from signaling.web.tokens import Claims, Role, TokenSigner, Use
 from tests.fakes.call_desk import FakeArchive, FakeBooks, FakeDesk
 
@@ -65,7 +65,12 @@ class Builder:
         self._pages = pages
 
     async def __call__(
-        self, *, drafts: AgentDrafts | None = None, book: AgentBook | None = None, **settings: Any
+        self,
+        *,
+        drafts: AgentDrafts | None = None,
+        book: AgentBook | None = None,
+        people: People | None = None,
+        **settings: Any,
     ) -> House:
         feed, clock = Feed(), Clock()
         desk, archive, books = FakeDesk(feed), FakeArchive(), FakeBooks()
@@ -78,6 +83,7 @@ class Builder:
             agents=book or books,
             drafts=drafts,
             tools=books,
+            people=people,
             pages_folder=self._pages,
             now=clock,
         )
