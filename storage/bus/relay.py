@@ -1,21 +1,23 @@
-"""One batch of events written to Redis, exactly once where that can be known.
+"""Batches of events written to Redis, exactly once where that can be known.
 
-Each batch is one MULTI: XADD and PUBLISH per event, and a marker that names the batch. When the connection
+A batch goes out in one piece, as one MULTI a partition: XADD and PUBLISH per event, and a marker that names
+the batch. All keys of a MULTI carry the partition's hash tag, as a Redis Cluster demands. When the connection
 breaks between sending and the answer, the next connection first makes sure that the old one can do nothing
-more (CLIENT KILL) and then reads the marker:
+more (CLIENT KILL) and then reads the markers of the partitions in doubt:
 
     marker names the batch         it was done; nothing is sent again
-    same Redis, another marker     it was not done; the whole batch is sent
+    same Redis, another marker     it was not done; the partition's part is sent
     another Redis (restarted)      nobody can know: XADD again, without PUBLISH. The worker's primary key
                                    absorbs a repeat; a listener who misses one sees the gap in seq
 
-The marker is one small key per publisher; streams and channels of one batch may lie in several slots, so on a
-Redis Cluster a batch will have to be split by partition first.
+The markers are one small key per publisher and partition.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis.exceptions
@@ -30,6 +32,15 @@ _MARKER_LIFE_S = 3600  # far longer than any outage after which the marker could
 
 # What may come up while talking to Redis; all of it means "hold the batch and try again".
 FAILURES = (redis.exceptions.RedisError, OSError, TimeoutError)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One partition's part of the way: what it does next, and what nobody knows about it."""
+
+    marker: str
+    batch: int = 0  # number of its next transaction
+    unsure: tuple[str, int] | None = None  # the connection on which that may have been done
 
 
 class Relay:
@@ -48,31 +59,25 @@ class Relay:
         }
         self._connection_class: type[Connection] = self._options.pop("connection_class", Connection)
         self._connection: Connection | None = None
-        self._marker = f"cordboard:relay:{uuid.uuid4().hex}"
-        self._batch = 0
+        self._name = uuid.uuid4().hex
+        self._lanes: dict[str, _Lane] = {}
+        self._done: dict[str, list[str | None]] = {}  # of the batch at hand: partition → stream ids
         self._server: tuple[str, int] | None = None  # (run id of Redis, our client id) of the last connection
-        self._unsure: tuple[str, int] | None = None  # the connection on which a batch may have been done
 
-    async def write(self, entries: list[Entry]) -> None:
-        """Write a batch in order. Raises one of FAILURES when it must be given again."""
-        connection = self._connection or await self._connect()
-        publish = True
-        if self._unsure is not None:
-            done, publish = await self._settle(connection, self._unsure)
-            if done:
-                self._next_batch()
-                return
-        self._unsure = self._server
-        try:
-            await self._transact(connection, entries, publish)
-        except redis.exceptions.ResponseError:
-            self._unsure = None  # EXEC was refused as a whole: Redis did nothing
-            await self._disconnect()
-            raise
-        except BaseException:
-            await self._disconnect()
-            raise
-        self._next_batch()
+    async def write(self, entries: Sequence[Entry]) -> list[str | None]:
+        """Write a batch, each partition in order. Raises one of FAILURES when it must be given again.
+
+        Returns each event's id in its stream; None for live-only ones, and where it cannot be known.
+        """
+        parts: dict[str, list[Entry]] = {}
+        for entry in entries:
+            parts.setdefault(entry.partition, []).append(entry)
+        waiting = {name: part for name, part in parts.items() if name not in self._done}
+        if waiting:
+            await self._write(waiting)
+        found = {name: iter(stream_ids) for name, stream_ids in self._done.items()}
+        self._done = {}
+        return [next(found[entry.partition]) for entry in entries]
 
     async def greet(self) -> None:
         """Connect if need be and see that Redis answers. Raises one of FAILURES."""
@@ -87,9 +92,50 @@ class Relay:
         """Close the connection; a later `write` opens a new one."""
         await self._disconnect()
 
-    def _next_batch(self) -> None:
-        self._unsure = None
-        self._batch += 1
+    async def _write(self, parts: dict[str, list[Entry]]) -> None:
+        connection = self._connection or await self._connect()
+        for name in parts:
+            if name not in self._lanes:
+                self._lanes[name] = _Lane(marker=f"cordboard:{{{name}}}:relay:{self._name}")
+        silent: set[str] = set()
+        try:
+            if any(self._lanes[name].unsure is not None for name in parts):
+                silent = await self._settle(connection, parts)
+            left = {name: part for name, part in parts.items() if name not in self._done}
+            for name in left:
+                self._lanes[name].unsure = self._server
+            await _send(connection, [(self._lanes[name], left[name], name not in silent) for name in left])
+            refusal: Exception | None = None
+            for name, part in left.items():
+                publish = name not in silent
+                try:
+                    self._done[name] = await _receive(connection, self._lanes[name], part, publish)
+                except (redis.exceptions.ResponseError, redis.exceptions.InvalidResponse) as error:
+                    refusal = refusal or error
+            if refusal is not None:
+                raise refusal
+        except BaseException:
+            await self._disconnect()
+            raise
+
+    async def _settle(self, connection: Connection, parts: dict[str, list[Entry]]) -> set[str]:
+        """Find out about transactions in doubt: those that were done are `_done`; returns those that must not
+        be published again."""
+        doubtful = {name: lane.unsure for name in parts if (lane := self._lanes[name]).unsure is not None}
+        assert self._server is not None
+        for server in set(doubtful.values()):
+            if server is not None and server[0] == self._server[0] and server != self._server:
+                await _ask_quietly(connection, "CLIENT", "KILL", "ID", server[1])
+        silent: set[str] = set()
+        for name, server in doubtful.items():
+            lane = self._lanes[name]
+            marker = await _ask(connection, "GET", lane.marker)
+            if marker is not None and int(marker) == lane.batch:
+                lane.batch, lane.unsure = lane.batch + 1, None
+                self._done[name] = [None] * len(parts[name])
+            elif server is None or server[0] != self._server[0]:
+                silent.add(name)
+        return silent
 
     async def _connect(self) -> Connection:
         connection = self._connection_class(**self._options)
@@ -109,46 +155,61 @@ class Relay:
         if connection is not None:
             await connection.disconnect(nowait=True)
 
-    async def _settle(self, connection: Connection, unsure: tuple[str, int]) -> tuple[bool, bool]:
-        """Find out about the batch in doubt: (it was done, it may be published)."""
-        try:
-            same_redis = self._server is not None and self._server[0] == unsure[0]
-            if same_redis and self._server != unsure:
-                await _ask_quietly(connection, "CLIENT", "KILL", "ID", unsure[1])
-            marker = await _ask(connection, "GET", self._marker)
-        except BaseException:
-            await self._disconnect()
-            raise
-        done = marker is not None and int(marker) == self._batch
-        return done, same_redis
 
-    async def _transact(self, connection: Connection, entries: list[Entry], publish: bool) -> None:
-        commands: list[tuple[Any, ...]] = [("MULTI",)]
+async def _send(connection: Connection, transactions: Sequence[tuple[_Lane, list[Entry], bool]]) -> None:
+    commands: list[tuple[Any, ...]] = []
+    for lane, entries, publish in transactions:
+        commands.append(("MULTI",))
         for entry in entries:
             if entry.stream is not None:
                 commands.append(("XADD", entry.stream, "*", FIELD, entry.body))
-            if publish:
+            if publish and entry.publish:
                 commands.append(("PUBLISH", entry.channel, entry.body))
-        commands.append(("SET", self._marker, self._batch, "EX", _MARKER_LIFE_S))
+        commands.append(("SET", lane.marker, lane.batch, "EX", _MARKER_LIFE_S))
         commands.append(("EXEC",))
-        await connection.send_packed_command(connection.pack_commands(commands))
-        refusal: redis.exceptions.ResponseError | None = None
-        for _ in commands[:-1]:
-            try:
-                await connection.read_response()
-            except redis.exceptions.ResponseError as error:
-                refusal = refusal or error
+    await connection.send_packed_command(connection.pack_commands(commands))
+
+
+async def _receive(
+    connection: Connection, lane: _Lane, entries: list[Entry], publish: bool
+) -> list[str | None]:
+    """Read one transaction's answers to the end. Raises ResponseError where Redis refused it."""
+    queued = 2  # MULTI and the marker
+    for entry in entries:
+        queued += (entry.stream is not None) + (publish and entry.publish)
+    refusal: redis.exceptions.ResponseError | None = None
+    for _ in range(queued):
         try:
-            replies = await connection.read_response()
+            await connection.read_response()
         except redis.exceptions.ResponseError as error:
-            raise refusal or error from error
-        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-        if failed is not None:
-            # Part of the batch was written. A repeat is absorbed by the worker, a hole would not be, so the
-            # batch is new (its marker must not count) and of unknown fate (no second PUBLISH).
-            self._batch += 1
-            self._unsure = ("part of a batch", 0)
-            raise redis.exceptions.InvalidResponse(f"Redis took only part of a batch: {failed}")
+            refusal = refusal or error
+    try:
+        replies = await connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        lane.unsure = None  # EXEC was refused as a whole: Redis did nothing
+        raise refusal or error from error
+    lane.batch += 1
+    failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
+    if failed is not None:
+        # Part of it was written. A repeat is absorbed by the worker, a hole would not be, so what is sent next
+        # is new (its marker must not count) and of unknown fate (no second PUBLISH).
+        lane.unsure = ("part of a transaction", 0)
+        raise redis.exceptions.InvalidResponse(f"Redis took only part of a batch: {failed}")
+    lane.unsure = None
+    return _stream_ids(entries, replies, publish)
+
+
+def _stream_ids(entries: list[Entry], replies: Sequence[Any], publish: bool) -> list[str | None]:
+    found: list[str | None] = []
+    place = 0
+    for entry in entries:
+        if entry.stream is None:
+            found.append(None)
+        else:
+            found.append(_text(replies[place]))
+            place += 1
+        place += publish and entry.publish
+    return found
 
 
 async def _ask(connection: Connection, *command: Any) -> Any:
@@ -165,5 +226,8 @@ async def _ask_quietly(connection: Connection, *command: Any) -> None:
 
 
 def _run_id(info: Any) -> str:
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    return next(line for line in text.splitlines() if line.startswith("run_id:"))
+    return next(line for line in _text(info).splitlines() if line.startswith("run_id:"))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -31,11 +31,11 @@ _REPLY_TIMEOUT_S = 5.0
 E = TypeVar("E")
 
 
-class _Listener(Generic[E]):
+class Listener(Generic[E]):
     """`async for envelope in …`: for ever, across restarts of Redis.
 
     `on_connect` is called each time the subscription stands (also the first): events may have been missed
-    before it, so take a snapshot then. Messages that are not envelopes are counted in `undecodable` and
+    before it, so take a snapshot then. Messages that `read` refuses (EnvelopeError) are counted in `undecodable` and
     skipped. A reader that is too slow is cut off by Redis at 32 MB and connects again.
     May be cancelled at any time.
     """
@@ -114,8 +114,8 @@ class _Listener(Generic[E]):
             return None
 
 
-class Subscriber(_Listener[Envelope]):
-    """`async for envelope in Subscriber(url, [calls_pattern()])`: the events of calls. See `_Listener`."""
+class Subscriber(Listener[Envelope]):
+    """`async for envelope in Subscriber(url, [calls_pattern()])`: the events of calls. See `Listener`."""
 
     def __init__(
         self, redis_url: str, patterns: Sequence[str], *, on_connect: Callable[[], None] | None = None
@@ -123,8 +123,8 @@ class Subscriber(_Listener[Envelope]):
         super().__init__(redis_url, patterns, decode, on_connect)
 
 
-class DeskSubscriber(_Listener[DeskEnvelope]):
-    """`async for envelope in DeskSubscriber(url, tenant)`: what happens without a call. See `_Listener`."""
+class DeskSubscriber(Listener[DeskEnvelope]):
+    """`async for envelope in DeskSubscriber(url, tenant)`: what happens without a call. See `Listener`."""
 
     def __init__(self, redis_url: str, tenant: str, *, on_connect: Callable[[], None] | None = None) -> None:
         super().__init__(redis_url, [desk_channel(tenant)], decode_desk, on_connect)

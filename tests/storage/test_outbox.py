@@ -5,8 +5,10 @@ from __future__ import annotations
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from storage.bus.outbox import Admission, MemoryOutbox
+from tests.fakes.call_story import stamped, started
 
 CAPACITY = 6
+EVENT = stamped([started()])[0]
 
 
 class FullOrNot(RuleBasedStateMachine):
@@ -22,7 +24,7 @@ class FullOrNot(RuleBasedStateMachine):
     def a_stored_event_comes(self) -> None:
         self.count += 1
         body = b"%d" % self.count
-        admission = self.outbox.append(f"id{self.count}", "stream", "channel", body)
+        admission = self.outbox.append("channel", body, EVENT)
         live = [item for item in self.waiting if item[1]]
         if len(self.waiting) < CAPACITY:
             assert admission is Admission.TAKEN
@@ -38,7 +40,7 @@ class FullOrNot(RuleBasedStateMachine):
     def a_live_event_comes(self) -> None:
         self.count += 1
         body = b"%d" % self.count
-        admission = self.outbox.append(None, None, "channel", body)
+        admission = self.outbox.append("channel", body)
         if len(self.waiting) < CAPACITY:
             assert admission is Admission.TAKEN
             self.waiting.append((body, True))
@@ -50,7 +52,7 @@ class FullOrNot(RuleBasedStateMachine):
     def redis_takes_two(self) -> None:
         batch = self.outbox.oldest(2)
         assert [entry.body for entry in batch] == [body for body, _ in self.waiting[:2]]
-        self.outbox.delivered(batch)
+        self.outbox.delivered(batch, [None] * len(batch))
         del self.waiting[:2]
 
     @invariant()
