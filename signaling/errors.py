@@ -3,7 +3,7 @@
     Problem
     ├── BadRequest 400 · NotSignedIn 401 · NotAllowed 403 · NotAcceptable 406 · TooSlow 408
     ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall
-    ├── Conflict 409 · PreconditionFailed 412 · PreconditionRequired 428
+    ├── Conflict 409 · Gone 410 · PreconditionFailed 412 · PreconditionRequired 428
     ├── BodyTooLarge 413 · UnsupportedMediaType 415 · InvalidBody 422 · TooManyRequests 429
     ├── OfferRefused 400 413 422 (by its code)
     └── Unavailable 503 ── Draining · NoCapacity · ModelUnreachable · RecordUnavailable
@@ -163,6 +163,14 @@ class Conflict(Problem):
     code = "conflict"
     status = 409
     title = "In conflict with what is there"
+
+
+class Gone(Problem):
+    """It was there and was taken away for good (RFC 9110 §15.5.11)."""
+
+    code = "gone"
+    status = 410
+    title = "Gone for good"
 
 
 class PreconditionFailed(Problem):

@@ -144,6 +144,29 @@ class MediaSettings(_Section):
     )
 
 
+class RecordingSettings(_Section):
+    """Where recordings go; whether a call is recorded is its agent's to say."""
+
+    folder: str = Field(
+        default=".cordboard/recordings",
+        min_length=1,
+        description="Folder on this machine; with a store, where recordings wait for it.",
+    )
+    store: str | None = Field(
+        default=None,
+        pattern=r"^s3://[^/\s]+(/\S*)?$",
+        description="Object store for finished recordings, e.g. `s3://bucket/prefix`; needs the extra `s3`.",
+    )
+    endpoint: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="Of a store that is not Amazon's, e.g. MinIO."
+    )
+    region: str | None = Field(default=None, description="Of the store; `us-east-1` when it does not matter.")
+    access_key: SecretStr | None = Field(
+        default=None, description="Empty: as AWS tools find it (environment, role)."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="Belongs to the access key.")
+
+
 class ToolSettings(_Section):
     """Functions the model may call, beyond the built-in ones."""
 
@@ -171,6 +194,7 @@ class Settings(_Section):
     auth: AuthSettings = AuthSettings()
     agents: AgentSettings = AgentSettings()
     media: MediaSettings = MediaSettings()
+    recording: RecordingSettings = RecordingSettings()
     tools: ToolSettings = ToolSettings()
     client: ClientSettings = ClientSettings()
     redis_url: str | None = Field(

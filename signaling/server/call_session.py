@@ -37,8 +37,11 @@ from realtime.tools.refusals import record_refusal
 from realtime.tools.registry import Tool
 from realtime.tools.runner import run_tool
 from realtime.tools.slot_information import slot_tools
+from realtime.tools.stop_recording import recording_tools
 from signaling.call import CallInput, CallLife, CallState
 from signaling.caller import CallerIdentity
+from signaling.server.call_recording import CallRecording
+from signaling.server.recordings import Recordings
 from signaling.server.session_line import SessionLine
 from storage.call_ids import new_call_id
 from storage.closing_figures import CallMetrics
@@ -81,6 +84,7 @@ class CallServices:
     customers: Customers | None
     appointments: Appointments | None
     audit: AuditTrail | None = None
+    recordings: Recordings | None = None  # None: nobody is recorded here, whatever the agents say
     tool_places: Places = field(default_factory=process_places)
 
 
@@ -119,7 +123,7 @@ class CallSession:
         self.journal: list[Envelope] = []
         self.ended = asyncio.Event()
         self._caller = caller
-        self._tools = {**tools, **slot_tools(agent)}
+        self._tools = {**tools, **slot_tools(agent), **recording_tools(agent)}
         self._tool_places = call_places(services.tool_places)
         self._running_tools: set[asyncio.Task[None]] = set()
         self._services = services
@@ -141,6 +145,16 @@ class CallSession:
             tools=[each.spec for each in self._tools.values()],
             origin=(self._started, self._wall_started),
         )
+        self._recording: CallRecording | None = None
+        if agent.recording.enabled and services.recordings is not None:
+            self._recording = CallRecording(
+                call_id,
+                agent,
+                services.recordings,
+                started=self._started,
+                publish=self._publish,
+                audit=services.audit,
+            )
         self._peer: Peer | None = None
         self._line = SessionLine(services.endpoint, self)
         self._timer: asyncio.TimerHandle | None = None
@@ -156,6 +170,8 @@ class CallSession:
         Raises OfferRejected (nothing is on record) or ConnectFailed (the call is on record as failed).
         """
         self._peer = await Peer.answer(offer_sdp, self, self._services.peer_config)
+        if self._recording is not None:
+            self._recording.attach(self._peer)
         try:
             self._publish(
                 CallStarted(
@@ -215,6 +231,8 @@ class CallSession:
     @_guarded
     def audio_received(self, pcm: bytes, at: float) -> None:
         # The hot path: 50 times a second for every call.
+        if self._recording is not None:
+            self._recording.caller_said(pcm, at)
         self._line.keep(pcm, at, in_speech=self._conversation.awaits_words)
         if self._conversation.phase is Phase.READY and self._line.append(pcm):
             self._conversation.audio_appended(self._line.appended_ms, at)
@@ -326,12 +344,24 @@ class CallSession:
                 log.warning("%s call_id=%s %s", code, self.call_id, detail)
             case effects.HangUp():
                 self.life.happened(CallInput.HUNG_UP)
+                if self._recording is not None:
+                    self._recording.finish(self._loop.time())
                 if self._group is not None and self._peer is not None:
                     self._sample(self._peer)
                     self._group.create_task(self._peer.close(), name="close peer")
             case effects.Close(reason=reason, outcome=outcome, summary=summary):
                 self.life.happened(CallInput.RECORD_COMPLETE)
-                self._publish_ended(reason, outcome, summary)
+                if self._recording is not None and self._recording.pending and self._group is not None:
+                    # Its last event comes before the call's.
+                    self._group.create_task(
+                        self._end_after_recording(self._recording, effect), name="finish recording"
+                    )
+                else:
+                    self._publish_ended(reason, outcome, summary)
+
+    async def _end_after_recording(self, recording: CallRecording, close: effects.Close) -> None:
+        await recording.finished()
+        self._publish_ended(close.reason, close.outcome, close.summary)
 
     def _failed(self, error: Exception) -> None:
         log.error("call.failed call_id=%s", self.call_id, exc_info=error)
@@ -375,6 +405,8 @@ class CallSession:
                 self._timer.cancel()
             if self._peer is not None:
                 await self._peer.close()
+            if self._recording is not None:
+                self._recording.finish(self._loop.time())
             await self._line.close()
             self.ended.set()
             if self._on_ended is not None:
@@ -392,6 +424,7 @@ class CallSession:
             appointments=self._services.appointments,
             audit=self._services.audit,
             slots=self._conversation.goals,
+            recording=self._recording,
             metadata=self._caller.metadata,
         )
         outcome = await run_tool(self._tools[call.name], call.arguments, context, self._tool_places)
@@ -442,6 +475,8 @@ class CallSession:
             if len(self.journal) < JOURNAL_LIMIT:
                 self.journal.append(envelope)
         self._services.emit(envelope)
+        if self._recording is not None:
+            self._recording.happened(event)
 
     def _publish_ended(
         self, reason: EndReason, outcome: str | None = None, summary: str | None = None

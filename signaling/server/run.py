@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from media.rtc.peer import IceServer, OpusSettings, PeerConfig
 from realtime.agent import Agent, InvalidAgent
@@ -22,6 +23,7 @@ from signaling.server.call_session import CallServices
 from signaling.server.model_probe import ModelProbe
 from signaling.server.practice import Diary, KnownCustomers, Record
 from signaling.server.published_agents import PublishedAgents
+from signaling.server.recordings import Recordings
 from signaling.server.switchboard import Switchboard, tools_missing
 from signaling.settings import Settings
 from signaling.web.app import make_app
@@ -32,12 +34,14 @@ from storage.bus.publisher import Publisher
 from storage.bus.subscriber import Subscriber
 from storage.channels import calls_pattern
 from storage.envelope import Envelope
+from storage.objects.bucket import Bucket, BucketAddress
 from storage.postgres.agents import AgentStore
 from storage.postgres.appointments import AppointmentBook
 from storage.postgres.audit import AuditLog
 from storage.postgres.customers import CustomerBook
 from storage.postgres.people import PeopleBook
 from storage.postgres.pool import Database
+from storage.postgres.recordings import RecordingBook
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             publisher.emit(envelope)
 
         probe = ModelProbe(endpoint, settings.realtime.model)
+        recordings = _recordings(settings, database)
+        stack.push_async_callback(recordings.close)
         switchboard = Switchboard(
             agents=shelf,
             tools=tools,
@@ -100,6 +106,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 customers=KnownCustomers(CustomerBook(database, settings.tenant)),
                 appointments=Diary(AppointmentBook(database, settings.tenant)),
                 audit=AuditLog(database, settings.tenant),
+                recordings=recordings,
             ),
             admission=Admission(settings.server.max_calls),
             degraded=health.degraded,
@@ -113,6 +120,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             agents=AnsweringAgents(shelf),
             drafts=AgentOffice(store, shelf, published, tenant=settings.tenant, announce=publisher.announce),
             tools=RegisteredTools(tools),
+            recordings=recordings,
             people=PeopleBook(database, settings.tenant),
         )
         listener = Listener(app, host=settings.server.host, port=settings.server.port)
@@ -127,6 +135,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             watches = [
                 group.create_task(probe.watch(), name="model probe"),
                 group.create_task(health.watch(), name="database check"),
+                group.create_task(recordings.keep(), name="recordings"),
                 group.create_task(published.watch(settings.redis_url, settings.tenant), name="agents"),
                 group.create_task(_other_nodes(settings, switchboard, feed), name="other nodes' events"),
             ]
@@ -235,6 +244,29 @@ def _endpoint(settings: Settings) -> Endpoint:
         api_key=key.get_secret_value() if key is not None else "none",
         connect_timeout_s=settings.realtime.connect_timeout_s,
     )
+
+
+def _recordings(settings: Settings, database: Database) -> Recordings:
+    wanted = settings.recording
+    bucket: Bucket | None = None
+    if wanted.store is not None:
+        try:
+            bucket = Bucket(
+                BucketAddress(
+                    url=wanted.store,
+                    endpoint=wanted.endpoint,
+                    region=wanted.region,
+                    access_key=wanted.access_key.get_secret_value() if wanted.access_key else None,
+                    secret_key=wanted.secret_key.get_secret_value() if wanted.secret_key else None,
+                )
+            )
+        except ModuleNotFoundError:
+            raise CannotStart(
+                "recording.store is set, and the package for it is not installed: pip install 'cordboard[s3]'."
+            ) from None
+    node = settings.server.node
+    book = RecordingBook(database, tenant=settings.tenant, node=node)
+    return Recordings(Path(wanted.folder), book, node=node, bucket=bucket)
 
 
 def _peer_config(settings: Settings) -> PeerConfig:

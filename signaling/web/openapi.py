@@ -29,6 +29,7 @@ _PROBLEMS = {
     406: "No acceptable form of the answer.",
     408: "The body did not arrive in time.",
     409: "It stands against what is there already.",
+    410: "It was there and was deleted for good.",
     412: "Somebody has changed it meanwhile; `since` says who, `differences` what.",
     413: "The body is over its limit (64 KiB, agents 256 KiB), or one of its parts over its own.",
     415: "Not a content type that is read here.",
