@@ -26,6 +26,7 @@ from tests.fakes.released_statements import SAVE_DEAD_LETTERS, TABLES, names_in
 from tests.fakes.servers import free_port
 
 RELEASED = [1, 2, 3, 4]  # where somebody's tables may stand
+TIMELESS = "f47ac10b-58cc-4372-a567-0e02b2c3d479"  # a UUID of version 4
 PASSWORD = "only-for-this-test-0123456789"
 
 
@@ -47,8 +48,8 @@ def calls_of_a_year() -> list[list[Envelope]]:
     """Calls of many months, on both sides of a border, and one whose id tells no time."""
     begun = [datetime(2026, 1, 31, 23, 59, 59, 999_000, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)]
     begun += [datetime(2026, month, 17, 8, tzinfo=UTC) for month in (3, 9)]
-    ids = [*map(call_id_of, begun), lowest_call_id(datetime(2026, 3, 1, tzinfo=UTC)), "f47ac10b-58cc-4372-a567-0e02b2c3d479"]
-    return [stamped(whole_call(), call_id) for call_id in [*ids, new_call_id()]]
+    ids = [*map(call_id_of, begun), lowest_call_id(datetime(2026, 3, 1, tzinfo=UTC)), TIMELESS, new_call_id()]
+    return [stamped(whole_call(), call_id) for call_id in ids]
 
 
 async def save_as_released(database_url: str, events: Sequence[Envelope]) -> None:
