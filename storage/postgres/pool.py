@@ -27,6 +27,7 @@ UNREACHABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,  # "connection is closed": the client's side of the same
+    asyncpg.InternalClientError,  # a statement on a connection that has said FATAL and is about to close
 )
 
 if TYPE_CHECKING:  # asyncpg's classes take their parameter only in its stubs
