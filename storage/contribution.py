@@ -157,6 +157,15 @@ class Sum:
                 for bucket, count in buckets.items():
                     into[bucket] = into.get(bucket, 0) + sign * count
 
+    def join(self, other: Sum) -> None:
+        """Add another sum."""
+        for position, count in enumerate(other.counters):
+            self.counters[position] += count
+        for name, buckets in other.histograms.items():
+            into = self.histograms[name]
+            for bucket, count in buckets.items():
+                into[bucket] = into.get(bucket, 0) + count
+
     @property
     def empty(self) -> bool:
         """Nothing was added that was not taken away."""
