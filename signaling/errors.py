@@ -6,8 +6,8 @@
     ├── Conflict 409 · Gone 410 · PreconditionFailed 412 · PreconditionRequired 428
     ├── BodyTooLarge 413 · UnsupportedMediaType 415 · InvalidBody 422 · TooManyRequests 429
     ├── OfferRefused 400 413 422 (by its code)
-    └── Unavailable 503 ── Draining · NoCapacity · ModelUnreachable · RecordUnavailable
-        · AgentsUnavailable · PagesNotBuilt
+    └── Unavailable 503 ── Draining · NoCapacity · RecordFull · ModelUnreachable
+        · RecordUnavailable · AgentsUnavailable · PagesNotBuilt
 
 `code` is the key that pages translate and programs test; `detail` says what happened this time, `fix` what
 to do about it. Neither ever holds a secret, a transcript or a token.
@@ -278,6 +278,13 @@ class NoCapacity(Unavailable):
 
     code = "no_capacity"
     title = "All lines are busy"
+
+
+class RecordFull(Unavailable):
+    """What is said could not be kept safely, so no new call is taken."""
+
+    code = "record_full"
+    title = "The record takes no more calls"
 
 
 class ModelUnreachable(Unavailable):

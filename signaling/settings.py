@@ -105,6 +105,28 @@ class AuthSettings(_Section):
         return secret
 
 
+class OutboxSettings(_Section):
+    """Where events wait until they are in Postgres."""
+
+    path: str | None = Field(
+        default=None,
+        description="File on a local disk, one per server; else `outbox.sqlite` in the user's state folder "
+        "(`$XDG_STATE_HOME/cordboard`) or in `.cordboard`.",
+    )
+    fsync: Literal["normal", "full"] = Field(
+        default="normal",
+        description="`full` also survives a power cut; each group of events then waits for the disk.",
+    )
+    max_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=1024**2,
+        description="Bytes that may wait; at 80 % new calls are answered 503, running ones go on.",
+    )
+    max_age_s: float = Field(
+        default=24 * 3600.0, gt=0, description="Seconds an event may wait; at 80 % the same."
+    )
+
+
 class AgentSettings(_Section):
     """Where the agents are."""
 
@@ -192,6 +214,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     auth: AuthSettings = AuthSettings()
+    outbox: OutboxSettings = OutboxSettings()
     agents: AgentSettings = AgentSettings()
     media: MediaSettings = MediaSettings()
     recording: RecordingSettings = RecordingSettings()

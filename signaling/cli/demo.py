@@ -147,6 +147,7 @@ class Demo:
             "CORDBOARD_DATABASE_URL": database_url,
             "CORDBOARD_AUTH__SECRET": self._secret,
             "CORDBOARD_DEMO": "true",
+            "CORDBOARD_OUTBOX__PATH": self._settings.outbox.path or str(FOLDER / "data" / "outbox.sqlite"),
             "CORDBOARD_SERVER__HOST": server.host,
             "CORDBOARD_SERVER__PORT": str(server.port),
             "CORDBOARD_SERVER__DRAIN_LIMIT_S": str(drain_limit_s),

@@ -61,6 +61,21 @@ def read_settings(
         raise Failure(str(error), code=ExitCode.SETTINGS) from None
 
 
+def default_outbox(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
+    """Where a server's outbox is when nobody says: the user's state folder (XDG), or `.cordboard` here.
+
+    The second is for accounts without a home, as services often have.
+    """
+    environ = os.environ if environ is None else environ
+    state = environ.get("XDG_STATE_HOME") or ""
+    home = environ.get("HOME") or ""
+    # XDG Base Directory Specification: a relative path in the variable is invalid and to be ignored.
+    if not Path(state).is_absolute() and Path(home).is_absolute() and os.access(home, os.W_OK):
+        state = str(Path(home) / ".local" / "state")
+    base = Path(state) / "cordboard" if Path(state).is_absolute() else (folder or Path.cwd()) / ".cordboard"
+    return str(base / "outbox.sqlite")
+
+
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())

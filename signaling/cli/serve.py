@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from signaling.cli.environment import read_settings
+from signaling.cli.environment import default_outbox, read_settings
 from signaling.cli.failure import ExitCode, Failure
 from signaling.cli.parent import die_with_parent
 
@@ -32,6 +32,9 @@ def serve(
     from signaling.web.listener import PortBusy
 
     start_logging(settings.log_level)
+    if settings.outbox.path is None:
+        outbox = settings.outbox.model_copy(update={"path": default_outbox()})
+        settings = settings.model_copy(update={"outbox": outbox})
     try:
         code = run_server(settings, ready=announcer(ready_fd))
     except PortBusy as busy:

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from media.rtc.peer import IceServer, OpusSettings, PeerConfig
@@ -24,13 +25,16 @@ from signaling.server.model_probe import ModelProbe
 from signaling.server.practice import Diary, KnownCustomers, Record
 from signaling.server.published_agents import PublishedAgents
 from signaling.server.recordings import Recordings
+from signaling.server.recovery import finish_stories
 from signaling.server.switchboard import Switchboard, tools_missing
-from signaling.settings import Settings
+from signaling.settings import OutboxSettings, Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
 from signaling.web.listener import Listener, PortBusy
 from storage.bus.cancellation import cancel_for_sure
+from storage.bus.outbox_file import OutboxError
 from storage.bus.publisher import Publisher
+from storage.bus.sqlite_outbox import SqliteOutbox
 from storage.bus.subscriber import Subscriber
 from storage.channels import calls_pattern
 from storage.envelope import Envelope
@@ -76,7 +80,10 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         )
     stopping = _Stopping()
     async with AsyncExitStack() as stack:
-        publisher = await stack.enter_async_context(Publisher(settings.redis_url))
+        publisher = await stack.enter_async_context(
+            Publisher(settings.redis_url, outbox=_outbox(settings.outbox))
+        )
+        finish_stories(publisher.open_calls(), publisher.emit, datetime.now(UTC))
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
         store = AgentStore(database, settings.tenant)
@@ -108,9 +115,9 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 audit=AuditLog(database, settings.tenant),
                 recordings=recordings,
             ),
-            admission=Admission(settings.server.max_calls),
+            admission=Admission(settings.server.max_calls, lambda: publisher.problem),
             degraded=health.degraded,
-            unready=lambda: [probe.problem] if probe.problem is not None else [],
+            unready=lambda: [reason for reason in (probe.problem, publisher.problem) if reason is not None],
         )
         app = make_app(
             switchboard,
@@ -148,7 +155,10 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             await _drain(switchboard, settings.server.drain_limit_s, stopping)
             left = await publisher.drain(FLUSH_S)
             if left:
-                log.error("publisher.left events=%d: Redis was not there to take them", left)
+                log.error(
+                    "publisher.left events=%d: Redis was not there to take them; the next start sends them",
+                    left,
+                )
             for watch in watches:
                 await cancel_for_sure(watch)
 
@@ -165,6 +175,20 @@ def _load(settings: Settings) -> tuple[dict[str, Agent], ToolRegistry]:
     if missing:
         raise CannotStart("\n".join([*missing, *tools.problems]))
     return agents, tools
+
+
+def _outbox(settings: OutboxSettings) -> SqliteOutbox:
+    if settings.path is None:
+        raise CannotStart("outbox.path is not set; set CORDBOARD_OUTBOX__PATH to a file on a local disk.")
+    try:
+        return SqliteOutbox(
+            Path(settings.path),
+            fsync=settings.fsync,
+            max_bytes=settings.max_bytes,
+            max_age_s=settings.max_age_s,
+        )
+    except OutboxError as error:
+        raise CannotStart(str(error)) from error
 
 
 async def _drain(switchboard: Switchboard, limit_s: float, stopping: _Stopping) -> None:

@@ -17,7 +17,16 @@ from realtime.client.socket import ConnectFailed
 from realtime.tools.registry import ToolRegistry
 from signaling.admission import Admission
 from signaling.caller import AnsweredCall, CallerIdentity
-from signaling.errors import Draining, ModelUnreachable, NoCapacity, OfferRefused, UnknownAgent, UnknownCall
+from signaling.errors import (
+    Draining,
+    ModelUnreachable,
+    NoCapacity,
+    OfferRefused,
+    RecordFull,
+    Unavailable,
+    UnknownAgent,
+    UnknownCall,
+)
 from signaling.server.call_session import CallServices, CallSession
 from signaling.web.ports import IceCandidate, Readiness
 from storage.call_ids import new_call_id
@@ -35,6 +44,12 @@ ENDED_BY: dict[str, EndReason] = {
     "caller": "caller_hangup",
     "operator": "operator_hangup",
     "admin": "operator_hangup",
+}
+
+REFUSED_AS: dict[str, type[Unavailable]] = {
+    "draining": Draining,
+    "no_capacity": NoCapacity,
+    "record_full": RecordFull,
 }
 
 MODEL_FIXES: dict[str, str] = {
@@ -196,8 +211,7 @@ class Switchboard:
         refusal = self._admission.refusal(self.running + self._answering)
         if refusal is None:
             return
-        problem = Draining if refusal.code == "draining" else NoCapacity
-        raise problem(refusal.detail, retry_after_s=refusal.retry_after_s)
+        raise REFUSED_AS[refusal.code](refusal.detail, retry_after_s=refusal.retry_after_s)
 
     def _find(self, call_id: str) -> CallSession | EndedCall | None:
         return self._sessions.get(call_id) or self._recent.get(call_id)

@@ -1,0 +1,57 @@
+"""The end of calls that an earlier process of this server left open when it died.
+
+Only the process that owns a call may end it, and what it knew is in its outbox. So the first thing a restarted
+server does is to finish each story: `call.ended` with the next number, reason `node_lost`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Protocol
+
+from storage.envelope import Envelope, Sequencer
+from storage.events import CallEnded
+
+log = logging.getLogger(__name__)
+
+
+class LeftOpen(Protocol):
+    """What must be known of such a call."""
+
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def started_at(self) -> str:
+        """RFC 3339, of its first event."""
+
+    @property
+    def last_at(self) -> str:
+        """RFC 3339, of its last event that is on disk."""
+
+    @property
+    def last_seq(self) -> int: ...
+
+
+def finish_stories(calls: Iterable[LeftOpen], emit: Callable[[Envelope], None], at: datetime) -> int:
+    """Emit `call.ended` for each of these; returns how many there were. `at` is now.
+
+    The duration runs to the last event that is known: nobody can say how long the caller went on hearing
+    silence. There is no outcome, and no figures: most of the events that they are made of have left the outbox.
+    """
+    count = 0
+    for call in calls:
+        lasted = datetime.fromisoformat(call.last_at) - datetime.fromisoformat(call.started_at)
+        ended = CallEnded(
+            reason="node_lost",
+            duration_ms=max(0, round(lasted.total_seconds() * 1000)),
+            outcome=None,
+            metrics={},
+        )
+        emit(Sequencer(call.call_id, call.tenant, next_seq=call.last_seq + 1).stamp(ended, at))
+        log.warning("call.ended call_id=%s reason=node_lost: its server died while it ran", call.call_id)
+        count += 1
+    return count
