@@ -8,11 +8,14 @@ Pure: what a worker writes into the search columns, what a query asks of them, a
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from storage.call_ids import is_call_id
 from storage.clean_text import clean_text
 
 SEPARATOR = "\x1f"
@@ -36,12 +39,43 @@ class QueryTooLong(ValueError):
     """A query of more than LONGEST_QUERY characters."""
 
 
+class SearchTooSlow(Exception):
+    """The hits were not found in the time that a search may take."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A search as the tables can answer it. An utterance is a hit when it holds all `terms`."""
 
     terms: tuple[str, ...]  # normalised; each must occur
     tsquery: str  # the pairs of all terms, as text that Postgres casts to tsquery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page of hits ended."""
+
+    call_id: str
+    position: int
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """An utterance that holds what was asked for."""
+
+    call_id: str
+    item_id: str
+    position: int
+    speaker: str
+    started_at: datetime
+    heard_text: str
+    agent: str | None
+    outcome: str | None
+
+    @property
+    def place(self) -> Place:
+        return Place(call_id=self.call_id, position=self.position, item_id=self.item_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +131,21 @@ def parse_query(text: str) -> Query:
     pairs = dict.fromkeys(pair for term in terms for pair in bigrams(term))
     asked = [_quoted(pair) for pair in pairs] or [f"{_quoted(whole)}:*"]
     return Query(terms=terms, tsquery=" & ".join(asked))
+
+
+def write_place(place: Place) -> str:
+    """A page's cursor: opaque, safe in a URL."""
+    text = f"{place.call_id}:{place.position}:{place.item_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_place(cursor: str) -> Place:
+    """Raises ValueError for anything that `write_place` did not write."""
+    text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    call_id, position, item_id = text.split(":", 2)
+    if not is_call_id(call_id) or not 0 <= int(position) < 2**31 or "\x00" in item_id:
+        raise ValueError("not the place of a hit")
+    return Place(call_id=call_id, position=int(position), item_id=item_id)
 
 
 def snippet(text: str, terms: Sequence[str]) -> Snippet:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from realtime.tools.context import Booking, CustomerCard, TimeTaken
 from signaling.web.ports import Page
+from storage.call_filter import EVERY_CALL, CallFilter
 from storage.postgres.appointments import AppointmentBook, SlotTaken
 from storage.postgres.archive import Archive
 from storage.postgres.customers import CustomerBook
 from storage.projection import CallView
+from storage.search import Hit, Query
 
 
 class Record(Archive):
     """Implements `CallArchive`."""
 
     async def list_calls(  # type: ignore[override]  # the same page under the doors' own name
-        self, *, state: str | None, agent: str | None, cursor: str | None, limit: int
+        self, which: CallFilter = EVERY_CALL, *, cursor: str | None = None, limit: int = 50
     ) -> Page[CallView]:
-        page = await super().list_calls(state=state, agent=agent, cursor=cursor, limit=limit)
+        page = await super().list_calls(which, cursor=cursor, limit=limit)
+        return Page(items=page.items, next=page.next)
+
+
+    async def search(self, query: Query, **asked: Any) -> Page[Hit]:  # type: ignore[override]  # the same
+        page = await super().search(query, **asked)
         return Page(items=page.items, next=page.next)
 
 

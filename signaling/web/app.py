@@ -22,6 +22,7 @@ from signaling.web import (
     pages,
     placing,
     recording,
+    search,
     signin,
 )
 from signaling.web.asyncapi import asyncapi_document
@@ -36,9 +37,13 @@ from signaling.web.ports import (
     CallArchive,
     CallDesk,
     EmptyToolBook,
+    NoOtherNodes,
+    NothingUnstored,
+    OtherNodes,
     People,
     RecordingArchive,
     ToolBook,
+    Unstored,
 )
 from signaling.web.problems import problems
 from signaling.web.routing import Doors, Route
@@ -54,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *agent_versions.ROUTES,
     *signin.ROUTES,
     *live.ROUTES,
+    *search.ROUTES,
     *health.ROUTES,
     *pages.ROUTES,
 )
@@ -69,6 +75,8 @@ def make_app(
     drafts: AgentDrafts | None = None,
     tools: ToolBook | None = None,
     people: People | None = None,
+    others: OtherNodes | None = None,
+    unstored: Unstored | None = None,
     recordings: RecordingArchive | None = None,
     pages_folder: Path = pages.BUILT_PAGES,
     now: Callable[[], float] = time.time,
@@ -77,6 +85,8 @@ def make_app(
 
     Args:
         feed: what the media server publishes into; the application stops it at shutdown.
+        others: running calls of other nodes; None: there is no other node.
+        unstored: events of ended calls that are not on record yet; None: there are none.
         now: Unix seconds, for tokens, tickets and rate limits.
     """
     doors = Doors(
@@ -94,6 +104,8 @@ def make_app(
         new_calls=Throttle(per_minute=settings.server.calls_per_minute),
         failed_sign_ins=Throttle(per_minute=signin.FAILED_SIGN_INS_PER_MINUTE),
         pages=pages_folder,
+        others=others or NoOtherNodes(),
+        unstored=unstored or NothingUnstored(),
     )
     doors = replace(doors, documents=_documents())
     app = web.Application(middlewares=[problems], client_max_size=BODY_CAP)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import get_args
 
 from aiohttp import web
@@ -10,12 +9,13 @@ from aiohttp import web
 from signaling.errors import BadRequest, NotAcceptable, RecordUnavailable, UnsupportedMediaType
 from signaling.web.auth import STAFF, Access
 from signaling.web.bodies import accepts, read_body
-from signaling.web.parameters import one_of, whole_number
+from signaling.web.parameters import moment, one_of, whole_number
 from signaling.web.record import Record, from_archive
 from signaling.web.routing import Answer, Body, Query, Route, Visit, json_answer
 from signaling.web.shapes import CallMetrics, CallPage, EventPage, HungUp, TranscriptPage
 from signaling.web.trickle import parse_fragment
 from signaling.web.webvtt import to_webvtt
+from storage.call_filter import CallFilter
 from storage.projection import CallState, CallView
 
 STATES = frozenset(get_args(CallState))
@@ -25,45 +25,38 @@ MOST_EVENTS = 1000
 
 
 def _record(visit: Visit) -> Record:
-    return Record(desk=visit.doors.desk, archive=visit.doors.archive)
+    return Record.of(visit.doors)
 
 
 async def list_calls(visit: Visit) -> web.Response:
     request = visit.request
-    state, agent = one_of(request, "state", STATES), request.query.get("agent")
-    cursor = request.query.get("cursor")
+    record, cursor = _record(visit), request.query.get("cursor")
+    which = CallFilter(
+        state=one_of(request, "state", STATES),
+        agent=request.query.get("agent"),
+        outcome=request.query.get("outcome"),
+        caller=request.query.get("caller"),
+        since=moment(request, "from"),
+        until=moment(request, "to"),
+    )
     limit = whole_number(request, "limit", default=50, least=1, most=200)
-    live = {
-        view.id: view
-        for view in visit.doors.desk.live_calls()
-        if (state is None or view.state == state) and (agent is None or view.agent == agent)
-    }
+    live = {view.id: view for view in record.running_calls() if which.takes(view)}
     try:
-        page = await from_archive(
-            visit.doors.archive.list_calls(state=state, agent=agent, cursor=cursor, limit=limit)
-        )
+        page = await from_archive(visit.doors.archive.list_calls(which, cursor=cursor, limit=limit))
     except RecordUnavailable as down:
-        if cursor is not None or state == "ended":
+        if cursor is not None or which.state == "ended":
             raise
         return json_answer(CallPage(items=_newest_first(live), next=None, incomplete=down.detail))
     except ValueError:
         raise BadRequest("cursor= is none that this list gave out.") from None
-    past = [view for view in map(_newest_view(visit), page.items) if view.id not in live and _is(view, state)]
+    newest = [record.call_in_memory(view.id) or view for view in page.items]  # the record is a moment behind
+    past = [view for view in newest if view.id not in live and which.takes(view)]
     shown = _newest_first(live) if cursor is None else []
     return json_answer(CallPage(items=[*shown, *past], next=page.next))
 
 
 def _newest_first(live: dict[str, CallView]) -> list[CallView]:
     return [live[call_id] for call_id in sorted(live, reverse=True)]  # ids are UUIDv7: by time
-
-
-def _newest_view(visit: Visit) -> Callable[[CallView], CallView]:
-    """The record is a moment behind: what the desk still knows of a call is newer."""
-    return lambda view: visit.doors.desk.live_call(view.id) or view
-
-
-def _is(view: CallView, state: str | None) -> bool:
-    return state is None or view.state == state
 
 
 async def get_call(visit: Visit) -> web.Response:
@@ -140,6 +133,12 @@ ROUTES = (
                 schema={"type": "string", "enum": sorted(STATES)},
             ),
             Query(name="agent", description="Only this agent."),
+            Query(
+                name="outcome", description="Only calls that ended as this, an id of the agent's outcomes."
+            ),
+            Query(name="caller", description="Only this caller, exactly as the calls show it."),
+            Query(name="from", description="Began at this date or time (UTC unless it has a zone) or later."),
+            Query(name="to", description="Began before this date or time."),
             Query(name="cursor", description="`next` of the page before."),
             Query(name="limit", description="1 to 200, default 50.", schema=_WHOLE),
         ),

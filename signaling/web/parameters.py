@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
+
 from aiohttp import web
 
 from signaling.errors import BadRequest
@@ -27,3 +29,22 @@ def one_of(request: web.Request, name: str, allowed: frozenset[str]) -> str | No
     if text is not None and text not in allowed:
         raise BadRequest(f"{name}= must be one of: {', '.join(sorted(allowed))}.")
     return text
+
+
+def moment(request: web.Request, name: str) -> datetime | None:
+    """A date (its first moment in UTC) or an RFC 3339 time with a zone. Raises BadRequest for anything else."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2026-11-22"):
+            return datetime.combine(date.fromisoformat(text), time(), UTC)
+        # A "+" that was not written as %2B arrives as a space.
+        at = datetime.fromisoformat(text.replace(" ", "+"))
+        if at.tzinfo is None:
+            raise ValueError
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRequest(
+            f"{name}= must be a date or a time with its zone, e.g. 2026-11-22 or 2026-11-22T09:30:00Z."
+        ) from None

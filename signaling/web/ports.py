@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from signaling.caller import AnsweredCall, CallerIdentity
 from storage.agent_versions import Document, Draft, Version
+from storage.call_filter import EVERY_CALL, CallFilter
 from storage.envelope import Envelope
 from storage.people import Person
 from storage.projection import CallView, TranscriptEntry
+from storage.search import Hit, Query
 
 T = TypeVar("T")
 
@@ -101,9 +104,26 @@ class CallArchive(Protocol):
     async def get_call(self, call_id: str) -> CallView | None: ...
 
     async def list_calls(
-        self, *, state: str | None, agent: str | None, cursor: str | None, limit: int
+        self, which: CallFilter = EVERY_CALL, *, cursor: str | None = None, limit: int = 50
     ) -> Page[CallView]:
         """Newest first. Raises ValueError for a cursor that is not one of its own."""
+
+    async def search(
+        self,
+        query: Query,
+        *,
+        since: datetime,
+        until: datetime,
+        agent: str | None = None,
+        speaker: str | None = None,
+        outcome: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Hit]:
+        """Utterances of [since, until) that hold the query, newest call first.
+
+        Raises ValueError for a cursor that is not one of its own, SearchTooSlow.
+        """
 
     async def transcript(self, call_id: str) -> list[TranscriptEntry] | None:
         """In spoken order; None where the call is not on record."""
@@ -132,6 +152,55 @@ class RecordingArchive(Protocol):
 
     def read(self, call_id: str, start: int, length: int) -> AsyncIterator[bytes]:
         """`length` bytes of a finished recording from `start` on."""
+
+    async def heard_by(self, call_id: str, who: str) -> None:
+        """Puts on record that this user has listened."""
+
+
+class Unstored(Protocol):
+    """Events of this node's calls that are not known to be on record yet."""
+
+    async def events_after(self, call_id: str, after: int, limit: int) -> list[Envelope]:
+        """Numbered events with seq > after, in order, at most `limit`; may begin beyond after + 1."""
+
+
+class NothingUnstored:
+    """For a server without an outbox that can be read."""
+
+    async def events_after(self, call_id: str, after: int, limit: int) -> list[Envelope]:
+        return []
+
+
+class OtherNodes(Protocol):
+    """The calls of other nodes, as far as this one has heard of them. All of it is a moment old."""
+
+    def live_calls(self) -> list[CallView]:
+        """Those that are running."""
+
+    def live_call(self, call_id: str) -> CallView | None:
+        """Running, or ended a moment ago."""
+
+    def last_seq(self, call_id: str) -> int:
+        """Up to here the view is complete; -1 for an unknown call."""
+
+    def events_after(self, call_id: str, after: int) -> list[Envelope]:
+        """The latest events, in order; older ones are on record only, and there may be holes."""
+
+
+class NoOtherNodes:
+    """This node is the only one."""
+
+    def live_calls(self) -> list[CallView]:
+        return []
+
+    def live_call(self, call_id: str) -> CallView | None:
+        return None
+
+    def last_seq(self, call_id: str) -> int:
+        return -1
+
+    def events_after(self, call_id: str, after: int) -> list[Envelope]:
+        return []
 
 
 class AgentBook(Protocol):

@@ -24,9 +24,11 @@ from signaling.web.ports import (
     AgentDrafts,
     CallArchive,
     CallDesk,
+    OtherNodes,
     People,
     RecordingArchive,
     ToolBook,
+    Unstored,
 )
 from signaling.web.throttle import Throttle
 from storage.call_ids import is_call_id
@@ -50,6 +52,8 @@ class Doors:
     new_calls: Throttle  # per address
     failed_sign_ins: Throttle  # per address
     pages: Path  # where the built pages are
+    others: OtherNodes
+    unstored: Unstored
     documents: Mapping[str, bytes] = field(default_factory=dict)  # /openapi.json and /asyncapi.json
 
 

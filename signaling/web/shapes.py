@@ -45,6 +45,34 @@ class CallMetrics(_Shape, frozen=True, kw_only=True):
     metrics: dict[str, Any]
 
 
+class Span(_Shape, frozen=True, kw_only=True):
+    """A piece of a text, in Unicode code points (not UTF-16 units); `end` is the first that is not in it."""
+
+    start: int
+    end: int
+
+
+class SearchHit(_Shape, frozen=True, kw_only=True):
+    """An utterance that a search found."""
+
+    call_id: str
+    item_id: str
+    position: int  # order of speaking within the call, from 0
+    speaker: str
+    started_at: str
+    snippet: str  # what was heard, around the first hit; "…" where it was cut
+    matches: list[Span]  # where the words stand in `snippet`
+    agent: str | None
+    outcome: str | None
+
+
+class SearchPage(_Shape, frozen=True, kw_only=True):
+    """Hits, newest call first; of one call the last words first."""
+
+    items: list[SearchHit]
+    next: str | None  # cursor of the following page
+
+
 class HungUp(_Shape, frozen=True, kw_only=True):
     """The answer to a DELETE; `ended` False: the call was over already."""
 

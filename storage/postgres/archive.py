@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from storage.call_filter import EVERY_CALL, CallFilter
 from storage.call_ids import is_call_id
 from storage.envelope import Envelope
-from storage.postgres import call_metrics, calls, events, transcripts
+from storage.postgres import call_metrics, calls, events, search, transcripts
 from storage.postgres.pool import Database
 from storage.projection import CallView, TranscriptEntry
+from storage.search import Hit, Query, read_place, write_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,14 @@ class CallPage:
     """Some calls, newest first; `next` is the cursor of the following page, None on the last."""
 
     items: list[CallView]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitPage:
+    """Some hits of a search, newest call first; `next` is the cursor of the following page."""
+
+    items: list[Hit]
     next: str | None
 
 
@@ -36,22 +47,43 @@ class Archive:
             return await calls.get_call(connection, self._tenant, call_id)
 
     async def list_calls(
-        self,
-        *,
-        state: str | None = None,
-        agent: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
+        self, which: CallFilter = EVERY_CALL, *, cursor: str | None = None, limit: int = 50
     ) -> CallPage:
         """Newest first. Raises ValueError for a cursor that no page ever gave."""
         if cursor is not None and not is_call_id(cursor):
             raise ValueError("this cursor was not given by a list of calls")
         async with self._database.connection() as connection:
-            found = await calls.list_calls(
-                connection, self._tenant, state=state, agent=agent, before=cursor, limit=limit + 1
-            )
+            found = await calls.list_calls(connection, self._tenant, which, before=cursor, limit=limit + 1)
         more = len(found) > limit
         return CallPage(items=found[:limit], next=found[limit - 1].id if more else None)
+
+    async def running_calls(self, *, since: datetime, limit: int) -> list[tuple[CallView, int]]:
+        """Calls of every node that have no end on record, newest first, each with its last seq there."""
+        async with self._database.connection() as connection:
+            return await calls.running_calls(connection, self._tenant, since=since, limit=limit)
+
+    async def search(
+        self,
+        query: Query,
+        *,
+        since: datetime,
+        until: datetime,
+        agent: str | None = None,
+        speaker: str | None = None,
+        outcome: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> HitPage:
+        """Utterances that hold the query, newest call first. Raises ValueError for a cursor that no page ever
+        gave, SearchTooSlow for one that Postgres could not answer in time."""
+        after = None if cursor is None else read_place(cursor)
+        async with self._database.connection() as connection:
+            found = await search.find(
+                connection, self._tenant, query, since=since, until=until, agent=agent, speaker=speaker,
+                outcome=outcome, after=after, limit=limit + 1,
+            )  # fmt: skip
+        more = len(found) > limit
+        return HitPage(items=found[:limit], next=write_place(found[limit - 1].place) if more else None)
 
     async def transcript(self, call_id: str) -> list[TranscriptEntry] | None:
         """In the order of speaking; None where the call is not on record."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from storage.call_filter import CallFilter
 from storage.envelope import rfc3339
 from storage.postgres.columns import columns
 from storage.postgres.pool import Connection
@@ -91,9 +92,22 @@ _PAGE = (
 WHERE tenant = $1
   AND ($2::text IS NULL OR state = $2)
   AND ($3::text IS NULL OR agent = $3)
-  AND ($4::uuid IS NULL OR call_id < $4)
+  AND ($4::text IS NULL OR outcome = $4)
+  AND ($5::text IS NULL OR caller = $5)
+  AND ($6::timestamptz IS NULL OR (started_at >= $6 AND call_id >= uuid7_floor($6 - interval '1 day')))
+  AND ($7::timestamptz IS NULL OR (started_at < $7 AND call_id < uuid7_floor($7 + interval '1 day')))
+  AND ($8::uuid IS NULL OR call_id < $8)
 ORDER BY call_id DESC
-LIMIT $5
+LIMIT $9
+"""
+)
+
+_RUNNING = (
+    _SELECT.replace("SELECT call_id", "SELECT last_seq, call_id", 1)
+    + """
+WHERE tenant = $1 AND state <> 'ended' AND call_id >= uuid7_floor($2)
+ORDER BY call_id DESC
+LIMIT $3
 """
 )
 
@@ -112,14 +126,27 @@ async def get_call(connection: Connection, tenant: str, call_id: str) -> CallVie
 async def list_calls(
     connection: Connection,
     tenant: str,
+    which: CallFilter,
     *,
-    state: str | None,
-    agent: str | None,
     before: str | None,
     limit: int,
 ) -> list[CallView]:
-    """Newest first, those that started before call `before`, at most `limit`."""
-    return [_view(dict(row)) for row in await connection.fetch(_PAGE, tenant, state, agent, before, limit)]
+    """Newest first, those that started before call `before`, at most `limit`.
+
+    The id's own time only says which partitions to read, a day of doubt on each side.
+    """
+    asked = (which.state, which.agent, which.outcome, which.caller, which.since, which.until)
+    return [_view(dict(row)) for row in await connection.fetch(_PAGE, tenant, *asked, before, limit)]
+
+
+async def running_calls(
+    connection: Connection, tenant: str, *, since: datetime, limit: int
+) -> list[tuple[CallView, int]]:
+    """Calls without an end on record that began after `since`, newest first, each with its last seq."""
+    return [
+        (_view({name: value for name, value in row.items() if name != "last_seq"}), row["last_seq"])
+        for row in await connection.fetch(_RUNNING, tenant, since, limit)
+    ]
 
 
 def _view(row: dict[str, Any]) -> CallView:

@@ -10,10 +10,12 @@ from signaling.caller import AnsweredCall, CallerIdentity
 from signaling.errors import Problem, RecordUnavailable, UnknownAgent, UnknownCall
 from signaling.web.feed import Feed
 from signaling.web.ports import AgentSummary, IceCandidate, Page, Readiness, ToolSummary
+from storage.call_filter import EVERY_CALL, CallFilter
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope, Sequencer
 from storage.events import Event
 from storage.projection import CallProjection, CallView, TranscriptEntry
+from storage.search import Hit, Query, write_place
 from tests.fakes.call_story import NOON
 
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
@@ -99,6 +101,8 @@ class FakeArchive:
     def __init__(self) -> None:
         self.calls: dict[str, ToldCall] = {}
         self.down: Exception | None = None
+        self.hits: list[Hit] = []  # what every search finds
+        self.searched: list[dict[str, Any]] = []
 
     def file(self, *events: Event) -> ToldCall:
         call = ToldCall(Feed())
@@ -116,7 +120,7 @@ class FakeArchive:
         return call.projection.view if call else None
 
     async def list_calls(
-        self, *, state: str | None, agent: str | None, cursor: str | None, limit: int
+        self, which: CallFilter = EVERY_CALL, *, cursor: str | None = None, limit: int = 50
     ) -> Page[CallView]:
         self._call("")
         if cursor is not None and cursor not in self.calls:
@@ -126,8 +130,16 @@ class FakeArchive:
             for call_id, call in sorted(self.calls.items(), reverse=True)
             if cursor is None or call_id < cursor
         ]
-        views = [v for v in views if state in (None, v.state) and agent in (None, v.agent)]
+        views = [view for view in views if which.takes(view)]
         return Page(items=views[:limit], next=views[limit - 1].id if len(views) > limit else None)
+
+    async def search(self, query: Query, *, cursor: str | None, limit: int, **asked: Any) -> Page[Hit]:
+        self._call("")
+        self.searched.append(asked | {"query": query})
+        start = 0 if cursor is None else [write_place(hit.place) for hit in self.hits].index(cursor) + 1
+        shown = self.hits[start : start + limit]
+        more = len(self.hits) > start + limit
+        return Page(items=shown, next=write_place(shown[-1].place) if more else None)
 
     async def transcript(self, call_id: str) -> list[TranscriptEntry] | None:
         call = self._call(call_id)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from storage.batch import rows_of
+from storage.call_filter import CallFilter
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope, Sequencer
 from storage.events import CallAnnotated, Event, HandoffRequested, SlotConfirmed, SlotCorrected, SlotFilled
@@ -120,8 +121,11 @@ async def test_lists_are_newest_first_filtered_and_paged(pool: Pool, archive: Ar
 
     assert [call.id for page in (first, second, third) for call in page.items] == ids[::-1]
     assert third.next is None
-    assert [call.id for call in (await archive.list_calls(state="ended")).items] == ids[2::-1]
-    assert [call.id for call in (await archive.list_calls(agent="other")).items] == [ids[3], ids[1]]
+    assert [call.id for call in (await archive.list_calls(CallFilter(state="ended"))).items] == ids[2::-1]
+    assert [call.id for call in (await archive.list_calls(CallFilter(agent="other"))).items] == [
+        ids[3],
+        ids[1],
+    ]
     with pytest.raises(ValueError, match="cursor"):
         await archive.list_calls(cursor="rubbish")
 
