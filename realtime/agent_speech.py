@@ -51,11 +51,12 @@ class AgentSpeech:
 
     def on_response_created(self, event: server_events.ResponseCreated, now: float) -> None:
         response = event.response
-        caller_speaking = self.wishes.responses.caller_speaking
+        standing = self.standing
+        not_its_turn = self.wishes.responses.caller_speaking or standing.person is not None
         if self.wishes.replies.of(response.id) is None:
             return
         wanted = self.wishes.responses.created(response.id, response.request_id)
-        if not self.standing.ready or caller_speaking or not wanted:
+        if not standing.ready or not_its_turn or not wanted:
             # It was asked for before the caller began to speak, or before the wish for it was withdrawn.
             self.wishes.stop(response.id)
 
@@ -130,6 +131,8 @@ class AgentSpeech:
         reply = self.wishes.replies.of(response_id)
         if reply is None or not self.standing.ready:
             return False
+        if self.standing.person is not None:
+            reply.muted = True  # it began unseen
         self.record.transcript.agent_item(response_id, item_id, now)
         if not reply.muted:
             self.out.publish(*self.record.turns.agent_speaks(item_id))
@@ -141,6 +144,8 @@ class AgentSpeech:
         code, message = response.failure
         self._failures += 1
         self.out.note("realtime.response_failed", code)
+        if self.standing.person is not None:
+            return  # nobody waits for it
         if code in FATAL_ERRORS or self._failures > 1:
             # To the caller a failed response is silence; twice is enough.
             self.ending.provider_failed(code, message, now)

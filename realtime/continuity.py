@@ -61,6 +61,12 @@ class Continuity:
         self.open_at = now + PAUSES_S[min(len(self._failures), len(PAUSES_S)) - 1]
         return True
 
+    def start_over(self, now: float) -> None:
+        """A session is wanted again after a time in which nobody missed it: open one now, with all its attempts."""
+        self.cause, self.lost_at, self.open_at = self.cause or "returned", now, now
+        self._failures.clear()
+        self._in_a_row = 0
+
     def worked(self) -> None:
         """The session has answered: what failed before is no sign any more."""
         self._failures.clear()

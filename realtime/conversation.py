@@ -10,7 +10,7 @@ This file is the door. It gives each input to the part that it concerns, and aft
     wishes          what is to be said next         never_silent   an agent, or a caller, who says nothing
     caller_words    the caller's side               tool_use       function calls
     interruptions   where both sides meet           ending         goodbye, hang-up, what is waited for
-    agent_speech    the agent's side
+    agent_speech    the agent's side                human_stretch  a person who talks instead of the model
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Conversation:
         self._sessions = parts.sessions
         self._silence = parts.silence
         self._idle = parts.silence.idle
+        self._stretch = parts.stretch
         self._handlers: dict[type[Any], Callable[[Any, float], None]] = {
             **self._sessions.handlers(),
             **self._interruptions.handlers(),
@@ -88,12 +89,15 @@ class Conversation:
         if standing.phase is Phase.NOTICE:
             return self._ending.by
         sessions = self._sessions
-        due = [self._ending.by if standing.ending is not None else duration.end_at]
-        due += [sessions.setup_by, sessions.continuity.open_at, self._silence.watchdog.next_deadline()]
-        if standing.ending is None and not self._wishes.busy and not standing.peer_lost:
-            due += [duration.warn_at, self._idle.next_deadline()]
+        due = [sessions.setup_by, sessions.continuity.open_at]
         if standing.ready:
             due += [sessions.rotation.next_deadline(), self._words.sounds.next_deadline()]
+        if standing.person is not None:
+            return min((at for at in due if at is not None), default=None)
+        due += [self._ending.by if standing.ending is not None else duration.end_at]
+        due += [self._silence.watchdog.next_deadline()]
+        if standing.ending is None and not self._wishes.busy and not standing.peer_lost:
+            due += [duration.warn_at, self._idle.next_deadline()]
         if standing.ready and not standing.peer_lost:
             due += [self._wishes.responses.next_deadline(), self._tools.fillers.next_deadline()]
         return min((at for at in due if at is not None), default=None)
@@ -106,6 +110,11 @@ class Conversation:
     def awaits_words(self) -> bool:
         """The caller has said something, or is saying it, that is not transcribed yet: keep its audio."""
         return self._record.transcript.hears_caller
+
+    @property
+    def model_hears(self) -> bool:
+        """Whether the caller's audio is for the model: not while a person talks with them."""
+        return self._standing.person is None
 
     # What the shell tells: the session.
 
@@ -173,6 +182,9 @@ class Conversation:
         self._out.publish(DtmfReceived(digit=digit, duration_ms=duration_ms))
         self._idle.caller_said_words(now)
         text = f"[The caller pressed {digit} on the keypad.]"
+        if self._standing.person is not None:
+            self._stretch.key_pressed(text, now)
+            return
         self._record.history.said("caller", text, now)
         if self._standing.ready:
             item_id = self._out.new_id("dtmf")
@@ -201,6 +213,35 @@ class Conversation:
         self._out.add(ResumePlayout())
         self._settle(now)
 
+    # What the shell tells: a person.
+
+    def operator_joined(self, operator: str, now: float) -> None:
+        """A person talks with the caller from now on; `operator`: their name, as the model may hear it.
+
+        The agent is cut, asks for nothing and takes no turns, and the call does not end because of it, whatever
+        becomes of its session. A second person who follows the first is told by another call of this.
+        """
+        self._stretch.joined(operator, now)
+        self._settle(now)
+
+    def operator_said(self, item_id: str, text: str, began_at: float, now: float) -> None:
+        """A line of the operator's, as it was transcribed; `began_at`: when it was said, on this clock.
+
+        May come after `operator_left`, until the call is closed. A line with an id that came before is nothing.
+        """
+        self._stretch.said("operator", item_id, text, began_at, now)
+        self._settle(now)
+
+    def caller_said(self, item_id: str, text: str, began_at: float, now: float) -> None:
+        """The same of the caller's."""
+        self._stretch.said("caller", item_id, text, began_at, now)
+        self._settle(now)
+
+    def operator_left(self, now: float, note: str = "") -> None:
+        """The person has given the call back, with a note for the model if they like: it goes on, at once."""
+        self._stretch.left(note, now)
+        self._settle(now)
+
     # What the shell tells: tools, endings, time.
 
     def tool_finished(self, call_id: str, outcome: ToolOutcome, now: float) -> None:
@@ -225,7 +266,7 @@ class Conversation:
             ending.wake(now)
         elif standing.ending is not None and ending.by is not None and now >= ending.by:
             ending.hang_up(standing.ending, now)
-        elif standing.ending is None and self._silence.duration.over(now):
+        elif standing.person is None and standing.ending is None and self._silence.duration.over(now):
             ending.say_goodbye("it has reached its longest duration", "max_duration", now)
         else:
             self._interruptions.judge(now)
@@ -248,6 +289,9 @@ class Conversation:
 
     def _speak(self, now: float) -> None:
         standing, wishes = self._standing, self._wishes
+        if standing.person is not None:
+            self._record.take_notes()
+            return
         if wishes.resume and not standing.playing:
             wishes.resumption()
         self._tools.fill_silence(now)

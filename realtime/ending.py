@@ -57,15 +57,18 @@ class Ending:
 
     def withdraw(self) -> None:
         """A caller who speaks into the goodbye is not done yet. Other endings hold: they are not a choice."""
-        if self.standing.ending != "agent_hangup":
-            return
+        if self.standing.ending == "agent_hangup":
+            self.cancel()
+
+    def cancel(self) -> None:
+        """The call goes on."""
         if self._goodbye is not None:
             self.wishes.responses.forget(self._goodbye)
         self.standing.ending = self.by = self._goodbye = None
 
     def say_goodbye(self, because: str, reason: EndReason, now: float) -> None:
         """Have the agent say goodbye, then end the call; GOODBYE_S at most. What it was saying is cut."""
-        if not self.standing.ready or self.standing.peer_lost:
+        if not self.standing.ready or self.standing.peer_lost or self.standing.person is not None:
             self.hang_up(reason, now)
             return
         if self.standing.ending is not None:

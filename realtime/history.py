@@ -25,6 +25,7 @@ class Line:
 
     at: float
     item: dict[str, Any]  # as `conversation.item.create` takes it, without an id
+    within: Line | None = None  # the marker that must stand before it: it is told again where it fell out
 
     @property
     def characters(self) -> int:
@@ -47,17 +48,17 @@ class History:
             "role": "assistant" if agent else "user",
             "content": [{"type": "output_text" if agent else "input_text", "text": heard_text}],
         }
-        return self._add(Line(at=at, item=item))
+        return self.add(Line(at=at, item=item))
 
     def called(self, call_id: str, name: str, arguments: str, at: float) -> None:
         """The model called a function."""
         item = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-        self._add(Line(at=at, item=item))
+        self.add(Line(at=at, item=item))
 
     def returned(self, call_id: str, output: str, at: float) -> None:
         """What it returned."""
         item = {"type": "function_call_output", "call_id": call_id, "output": output}
-        self._add(Line(at=at, item=item))
+        self.add(Line(at=at, item=item))
 
     def lines(self) -> list[Line]:
         """What to restate, oldest first. Never an output without its call."""
@@ -70,6 +71,8 @@ class History:
                 break
             kept.append(line)
         kept.reverse()
+        if kept and kept[0].within is not None:
+            kept.insert(0, kept[0].within)
         calls = {line.item["call_id"] for line in kept if line.item["type"] == "function_call"}
         return [
             line
@@ -77,7 +80,8 @@ class History:
             if line.item["type"] != "function_call_output" or line.item["call_id"] in calls
         ]
 
-    def _add(self, line: Line) -> Line:
+    def add(self, line: Line) -> Line:
+        """Any other item."""
         self._lines.append(line)
         return line
 

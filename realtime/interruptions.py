@@ -48,6 +48,8 @@ class Interruptions:
         audio_ms = event.audio_start_ms
         began = self.words.sent_at(audio_ms, now) if audio_ms is not None else now
         self.record.transcript.speech_started(event.item_id, began)
+        if self.standing.person is not None:
+            return  # sent before the person came: it is not the model that they talk to
         speaks = self.standing.playing and not self.standing.peer_lost
         unheard_ms = self.record.transcript.unheard_ms(now)
         if speaks and self.words.sounds.hold(event, now, unheard_ms=unheard_ms):
@@ -89,6 +91,8 @@ class Interruptions:
         if self._speech_item is not None:
             item_id, self._speech_item = self._speech_item, None
             self.out.publish(*self.record.turns.caller_speaks(item_id))
+        elif self.standing.person is not None:
+            self.out.publish(*self.record.turns.close())
         kept, self._kept_back = self._kept_back, ()
         for event in kept:
             self.words.handlers()[type(event)](event, now)

@@ -36,7 +36,7 @@ class NeverSilent:
 
     def watch(self, now: float) -> None:
         """Whether the caller waits for the agent's words, and whether that time counts."""
-        if not self.standing.under_way:
+        if not self.standing.under_way or self.standing.person is not None:
             self.watchdog.satisfied()
             return
         self.watchdog.hold(self.standing.peer_lost or not self.wishes.calls.idle, now)
@@ -48,7 +48,9 @@ class NeverSilent:
             self.watchdog.awaited(now)
 
     def wake(self, now: float) -> None:
-        """Take the step that is due."""
+        """Take the step that is due. A person who talks with the caller needs none."""
+        if self.standing.person is not None:
+            return
         waited_ms = self.watchdog.waited_ms(now)
         step = self.watchdog.due(now)
         if step is not None and self._took(step, now):

@@ -246,7 +246,10 @@ class NoteTaker:
 
 def _message(line: Final) -> dict[str, Any]:
     agent = line.speaker == "agent"
-    text = {"type": "output_text" if agent else "input_text", "text": line.heard_text}
+    words = (
+        f"[A colleague of the agent's:] {line.heard_text}" if line.speaker == "operator" else line.heard_text
+    )
+    text = {"type": "output_text" if agent else "input_text", "text": words}
     return {"type": "message", "role": "assistant" if agent else "user", "content": [text]}
 
 

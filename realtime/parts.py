@@ -17,6 +17,7 @@ from realtime.ending import Ending
 from realtime.false_interruptions import FalseInterruptions
 from realtime.function_calls import FunctionCalls
 from realtime.goals import GoalProgress, progress_lines
+from realtime.human_stretch import HumanStretch
 from realtime.idle_caller import IdleCaller
 from realtime.interruptions import Interruptions
 from realtime.longest_duration import LongestDuration
@@ -48,6 +49,7 @@ class Parts:
     speech: AgentSpeech
     sessions: SessionLife
     silence: NeverSilent
+    stretch: HumanStretch
 
 
 def joined(
@@ -150,6 +152,16 @@ def joined(
         idle=idle,
         duration=LongestDuration.counted(started, agent.limits.max_duration_s),
     )
+    stretch = HumanStretch(
+        agent=agent,
+        out=out,
+        standing=standing,
+        record=record,
+        words=words,
+        wishes=wishes,
+        ending=ending,
+        sessions=sessions,
+    )
     return Parts(
         out=out,
         standing=standing,
@@ -162,4 +174,5 @@ def joined(
         speech=speech,
         sessions=sessions,
         silence=silence,
+        stretch=stretch,
     )

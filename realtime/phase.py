@@ -43,6 +43,7 @@ class Standing:
     playing: bool = False  # agent_speech and spoken_record; the door when it has been heard or cut
     session_gone: bool = False  # session_life: there is no socket, whatever the phase
     ending: EndReason | None = None  # ending: the call ends with this once its last words are heard
+    person: str | None = None  # human_stretch: the operator who talks with the caller instead of the model
 
     @property
     def ready(self) -> bool:

@@ -87,6 +87,11 @@ class ResponseSequencer:
         if self.requested is not None:
             self._settle()
 
+    def nobody_waits(self) -> None:
+        """Whatever the caller has said or is saying, it is not for the model to answer."""
+        self._caller_speaking = self._unanswered = False
+        self._auto_expected_until = None
+
     def want_instead(self, request: ResponseRequest) -> None:
         """Ask for a response that does for every wish without words of its own."""
         self._wanted = deque((w for w in self._wanted if w.body), maxlen=WISHES_LIMIT)

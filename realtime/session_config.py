@@ -42,9 +42,26 @@ def session_config(
     }
 
 
-def listening_config(agent: Agent) -> dict[str, Any]:
-    """What a session that was configured without listening is told in the end."""
-    return {"type": "realtime", "audio": {"input": {"turn_detection": turn_detection(agent)}}}
+def listening_config(agent: Agent, *, instructions: str) -> dict[str, Any]:
+    """What a session that was configured without listening is told in the end; who it is, too."""
+    listening = {"input": {"turn_detection": turn_detection(agent)}}
+    return {"type": "realtime", "instructions": instructions, "audio": listening}
+
+
+def deaf_config(*, instructions: str) -> dict[str, Any]:
+    """What a session is told that takes no turn until it is listening again."""
+    return {
+        "type": "realtime",
+        "instructions": instructions,
+        "audio": {"input": {"turn_detection": None}},
+    }
+
+
+def returning_config(agent: Agent, *, instructions: str, tools: Sequence[ToolSpec]) -> dict[str, Any]:
+    """The whole configuration again, but for the voice: it cannot be set after the session has spoken."""
+    config = session_config(agent, instructions=instructions, tools=tools)
+    del config["audio"]["output"]
+    return config
 
 
 def turn_detection(agent: Agent) -> dict[str, Any]:

@@ -16,15 +16,15 @@ from realtime.agent import Agent
 from realtime.caller_words import CallerWords
 from realtime.continuity import ATTEMPT_S, Continuity, Rotation
 from realtime.effects import OpenSession
-from realtime.ending import Ending
+from realtime.ending import MESSAGE_LIMIT, Ending
 from realtime.error_codes import BENIGN_ERRORS, FATAL_ERRORS
 from realtime.outgoing import Outgoing
 from realtime.phase import Phase, Standing
-from realtime.session_config import format_mismatch, session_config
+from realtime.session_config import format_mismatch, returning_config, session_config
 from realtime.spoken_record import SpokenRecord
 from realtime.tool_spec import ToolSpec
 from realtime.wishes import Wishes
-from storage.events import SessionConfigured, SessionReconnected
+from storage.events import SessionConfigured, SessionFailed, SessionReconnected
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class SessionLife:
     wall: Callable[[float], datetime]
     _id: str = ""
     _expires_in_s: float | None = None
+    _listening: bool = True  # as it was configured
     _error: str = ""  # the server's own reason, before it closes
 
     def handlers(self) -> dict[type[Any], Callable[[Any, float], None]]:
@@ -64,11 +65,12 @@ class SessionLife:
         expires_at = event.session.expires_at
         self._expires_in_s = expires_at - self.wall(now).timestamp() if expires_at else None
         self.standing.phase = Phase.CONFIGURING
+        self._listening = self.continuity.cause is None and self.standing.person is None
         config = session_config(
             self.agent,
             instructions=self.wishes.render(),
             tools=self.tools,
-            listening=self.continuity.cause is None,
+            listening=self._listening,
         )
         self.out.send(client_events.session_update(self.out.new_id("ev"), config))
 
@@ -77,7 +79,7 @@ class SessionLife:
             return
         mismatch = format_mismatch(event.session.audio)
         if mismatch is not None:
-            self.ending.provider_failed("format_mismatch", mismatch, now)
+            self._failed("format_mismatch", mismatch, now)
             return
         self.standing.phase = Phase.READY
         self.setup_by = None
@@ -98,13 +100,20 @@ class SessionLife:
             self._tell_everything(lost_at)
             cause, gap_ms = reconnected
             self.out.publish(SessionReconnected(cause=cause, gap_ms=gap_ms))
+        elif not self._listening and self.standing.person is None:
+            self.listen_again(now)
         self.wishes.greet()
 
     def _tell_everything(self, lost_at: float) -> None:
         untranscribed = self.record.transcript.untranscribed()
         self.out.add(
             *self.words.seed.effects(
-                agent=self.agent, untranscribed=untranscribed, lost_at=lost_at, new_id=self.out.new_id
+                agent=self.agent,
+                instructions=self.wishes.render(),
+                listening=self.standing.person is None,
+                untranscribed=untranscribed,
+                lost_at=lost_at,
+                new_id=self.out.new_id,
             )
         )
         for speech in untranscribed:
@@ -124,7 +133,7 @@ class SessionLife:
             self.over(code, error.message or "", now)
         elif fatal or self.standing.between_sessions:
             # A session that could not be configured would answer with the API's defaults.
-            self.ending.provider_failed(code, error.message or "", now)
+            self._failed(code, error.message or "", now)
         else:
             kind = "benign" if code in BENIGN_ERRORS else "error"
             self.out.note(f"realtime.{kind}", f"{code} {error.param or ''}".strip())
@@ -139,7 +148,7 @@ class SessionLife:
     def lost(self, code: str, message: str, now: float) -> None:
         """The session's socket is gone, by whoever's doing, or could not be opened."""
         if self.standing.under_way and code in FATAL_ERRORS:
-            self.ending.provider_failed(code, message, now)
+            self._failed(code, message, now)
         elif self.standing.under_way:
             self.over(self._error or code, message, now)
         else:
@@ -152,12 +161,35 @@ class SessionLife:
         """There is no session any more: settle what was under way in it, and ask for the next."""
         if not self.standing.under_way:
             return
+        self._leave(cause, now)
+        if not self.continuity.lost(cause, now, planned=planned):
+            self._failed(cause, message, now)
+
+    def listen_again(self, now: float) -> None:
+        """The model talks with the caller again: it is told who it is, whole, or a session is opened."""
+        if self.standing.ready:
+            config = returning_config(self.agent, instructions=self.wishes.render(), tools=self.tools)
+            self.out.send(client_events.session_update(self.out.new_id("ev"), config))
+        elif self.setup_by is None and self.continuity.open_at is None:
+            self.continuity.start_over(now)
+
+    def _failed(self, code: str, message: str, now: float) -> None:
+        """No session will come of it. A caller who talks with a person need not know: it is tried again later."""
+        if self.standing.person is None:
+            self.ending.provider_failed(code, message, now)
+        elif self.standing.under_way:
+            self._leave(code, now)
+            self.continuity.open_at = None
+            self.out.publish(SessionFailed(code=code, message=message[:MESSAGE_LIMIT]))
+
+    def _leave(self, cause: str, now: float) -> None:
+        """Settle what was under way in the session."""
         self.words.forget_sound(now)
         if self.standing.ready:
             responses = self.wishes.responses
             reply = self.wishes.replies.of(responses.active) if responses.active is not None else None
             owed = responses.session_lost(heard=reply is not None and reply.spoke)
-            self.wishes.resume |= owed or self.record.turns.awaits_answer
+            self.wishes.resume |= self.standing.person is None and (owed or self.record.turns.awaits_answer)
             self.record.finish_parts(self.wishes.replies.forget())
             self.record.finals(self.record.transcript.session_lost())
             self.record.carried = self.record.transcript.open_agent_items
@@ -168,8 +200,6 @@ class SessionLife:
         self.setup_by = None
         self.words.audio_appended(0, now)
         self.out.note("realtime.session_over", cause)
-        if not self.continuity.lost(cause, now, planned=planned):
-            self.ending.provider_failed(cause, message, now)
 
     def wake(self, now: float) -> None:
         """Open the next session when it is due; renew one that grows old, in a silence if there is one in time."""

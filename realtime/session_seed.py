@@ -42,11 +42,13 @@ class SessionSeed:
         self,
         *,
         agent: Agent,
+        instructions: str,
+        listening: bool,
         untranscribed: Sequence[Untranscribed],
         lost_at: float,
         new_id: Callable[[str], str],
     ) -> list[Effect]:
-        """What to do once the new session is configured."""
+        """What to do once the new session is configured; not `listening`: a person talks with the caller."""
         self._commits.clear()
         self._known_as.clear()
         told: list[tuple[float, list[Effect]]] = [
@@ -64,9 +66,13 @@ class SessionSeed:
             audio = AppendAudio(since=since, until=speech.ended_at)
             told.append((speech.started_at, [audio, Send(message=client_events.commit_audio(event_id))]))
         told.sort(key=lambda each: each[0])
+        telling = [effect for _, effects in told for effect in effects]
+        if not listening:
+            return telling
+        config = listening_config(agent, instructions=instructions)
         return [
-            *(effect for _, effects in told for effect in effects),
-            Send(message=client_events.session_update(new_id("ev"), listening_config(agent))),
+            *telling,
+            Send(message=client_events.session_update(new_id("ev"), config)),
             AppendAudio(since=listen_from),
         ]
 

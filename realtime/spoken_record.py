@@ -51,6 +51,11 @@ class SpokenRecord:
             self.notes.heard(final)
             self.out.publish(final.event(self.wall(final.started_at)))
 
+    def told(self, final: Final) -> None:
+        """A line of the talk between the caller and a person; the model is told of it in another way."""
+        self.notes.heard(final)
+        self.out.publish(final.event(self.wall(final.started_at)))
+
     def partial(self, speaker: Speaker, item_id: str, text: str, now: float) -> None:
         """Words so far, for live captions."""
         if text and now - self._partial_at.get(item_id, -1e9) >= PARTIAL_EVERY_S:

@@ -94,6 +94,8 @@ class ToolUse:
         return request_id == self._filler
 
     def _answered(self, group: CallGroup, now: float) -> None:
+        if self.standing.person is not None:
+            return  # the model knows what they came to; it is not the one who goes on
         overtaken = group.overtaken and group.hang_up == "agent_hangup"
         if group.hang_up is None or overtaken:
             # A caller who has spoken since is not done yet: the model goes on with what they said.

@@ -206,6 +206,29 @@ class Transcript:
             for entry in entries
         ]
 
+    def caller_cut_off(self, now: float) -> None:
+        """The session hears no more of the caller: what they were saying ends here for it."""
+        for entry in self._caller.values():
+            if entry.ended_at is None:
+                entry.ended_at = now
+
+    def told(self, item_id: str, speaker: Speaker, text: str, at: float) -> Final | None:
+        """Words that other ears than the session's heard. None for none, and for an item that came before."""
+        text = text.strip()
+        if not text or item_id in self._caller_done:
+            return None
+        self._caller_done.append(item_id)
+        return Final(
+            item_id=item_id,
+            position=self._take_position(),
+            speaker=speaker,
+            text=text,
+            heard_text=text,
+            heard_ms=None,
+            started_at=at,
+            interrupted=False,
+        )
+
     def caller_abandoned(self, item_id: str) -> Final | None:
         """No more words will come for this item: what was partial is its record. None where there was nothing."""
         entry = self._caller.get(item_id)

@@ -48,7 +48,8 @@ class Wishes:
 
         With voice activity detection the model waits for the caller: the first word is ours to ask for.
         """
-        if self._greeted or not self.standing.media_up or not self.standing.ready:
+        standing = self.standing
+        if self._greeted or not standing.media_up or not standing.ready or standing.person is not None:
             return
         self._greeted = True
         self.words(instructions.greeting(self.agent))
@@ -94,6 +95,14 @@ class Wishes:
     def stop_active(self) -> None:
         if self.responses.active is not None:
             self.stop(self.responses.active)
+
+    def silenced(self) -> None:
+        """Nothing that was wanted is wanted any more, and what is being said is not; nobody is greeted later."""
+        self._greeted = True
+        self.resume = False
+        self.responses.forget_wishes()
+        self.stop_active()
+        self.replies.mute_all()
 
     def send_due(self, now: float) -> bool:
         """Ask for the response that is due; whether there was one."""

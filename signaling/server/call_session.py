@@ -234,7 +234,8 @@ class CallSession:
         if self._recording is not None:
             self._recording.caller_said(pcm, at)
         self._line.keep(pcm, at, in_speech=self._conversation.awaits_words)
-        if self._conversation.phase is Phase.READY and self._line.append(pcm):
+        to_model = self._conversation.phase is Phase.READY and self._conversation.model_hears
+        if to_model and self._line.append(pcm):
             self._conversation.audio_appended(self._line.appended_ms, at)
 
     @_guarded

@@ -238,6 +238,22 @@ class Story:
         self.conversation.hang_up("caller_hangup", self.now)
         self.drive()
 
+    def operator_joins(self, name: str = "Kim") -> None:
+        self.conversation.operator_joined(name, self.now)
+        self.drive()
+
+    def operator_says(self, text: str, *, ago_s: float = 0.0) -> None:
+        self.conversation.operator_said(self._id("operator"), text, self.now - ago_s, self.now)
+        self.drive()
+
+    def caller_tells_operator(self, text: str, *, ago_s: float = 0.0) -> None:
+        self.conversation.caller_said(self._id("told"), text, self.now - ago_s, self.now)
+        self.drive()
+
+    def operator_leaves(self, note: str = "") -> None:
+        self.conversation.operator_left(self.now, note)
+        self.drive()
+
     # The server, one event.
 
     def server(self, type_: str, **fields: Any) -> None:

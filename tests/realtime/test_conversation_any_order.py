@@ -13,7 +13,7 @@ from media.playout import Cut, PartKey
 from realtime import effects
 from realtime.conversation import Conversation
 from realtime.effects import Effect
-from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, SETUP_S
+from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, SETUP_S, Phase
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
 from storage.events import EndReason, TranscriptFinal, TurnCompleted, TurnStarted
@@ -110,6 +110,10 @@ SHELL = st.one_of(
     st.tuples(st.just("peer_resumed"), st.none()),
     st.tuples(st.just("goodbye"), st.none()),
     st.tuples(st.just("session_lost"), st.none()),
+    st.tuples(st.just("operator_joined"), st.sampled_from(["Kim", ""])),
+    st.tuples(st.just("operator_said"), st.tuples(st.sampled_from(["o1", "o2"]), st.text(max_size=3))),
+    st.tuples(st.just("caller_said"), st.tuples(st.sampled_from(["t1", "t2"]), st.text(max_size=3))),
+    st.tuples(st.just("operator_left"), st.text(max_size=3)),
 )
 
 
@@ -187,6 +191,7 @@ SCENES = st.one_of(
     ),
     st.just(lambda number: [("drained", None)]),
     st.just(lambda number: [("session_lost", None), *SET_UP[:2]]),
+    st.just(lambda number: [("operator_joined", "Kim"), ("operator_said", (f"o-{number}", "Hello."))]),
 )
 HAPPENINGS = st.lists(SCENES, min_size=8, max_size=20).map(
     lambda scenes: [happening for number, scene in enumerate(scenes) for happening in scene(number)]
@@ -290,6 +295,14 @@ class Shell:
                 core.peer_resumed(9000, now)
             case "goodbye":
                 core.say_goodbye("we close", "timeout", now)
+            case "operator_joined":
+                core.operator_joined(value, now)
+            case "operator_said":
+                core.operator_said(*value, now - 1, now)
+            case "caller_said":
+                core.caller_said(*value, now - 1, now)
+            case "operator_left":
+                core.operator_left(now, value)
             case "session_lost":
                 core.session_lost("closed_1011", "gone", now)
         self.drive()
@@ -319,7 +332,9 @@ def test_nothing_raises_and_every_call_ends_in_time(
         shell.drive()
         shell.pass_time(LATE_TRANSCRIPT_S)
     else:
-        # Left alone, the call ends at its longest duration, or at once where the session never came up.
+        # Left alone, the call ends at its longest duration, or at once where the session never came up; but
+        # not while a person talks with the caller.
+        shell.act("operator_left", "")
         shell.pass_time(60 + SETUP_S + GOODBYE_S + LATE_TRANSCRIPT_S)
 
     assert shell.core.next_deadline() is None
@@ -335,6 +350,35 @@ def test_nothing_raises_and_every_call_ends_in_time(
     assert all(final.text.startswith(final.heard_text) for final in finals)
     started, completed = shell.published(TurnStarted), shell.published(TurnCompleted)
     assert [turn.turn for turn in started] == [turn.turn for turn in completed] == list(range(len(started)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(careful=st.booleans(), before=HAPPENINGS, happenings=HAPPENINGS)
+def test_while_a_person_talks_with_the_caller_the_model_is_silent_whatever_happens(
+    careful: bool, before: list[tuple[str, Any]], happenings: list[tuple[str, Any]]
+) -> None:
+    shell = Shell(careful=careful)
+    for happening in [*SET_UP, *before[:8], ("operator_joined", "Kim")]:
+        shell.act(*happening)
+    began = len(shell.done)
+    happenings = [each for each in happenings if each[0] not in ("operator_left", "goodbye")]
+    for happening in [*happenings, ("time", 90.0)]:
+        shell.act(*happening)
+
+    since = shell.done[began:]
+    assert not any(isinstance(each, effects.Play | effects.PlayRecorded) for each in since)
+    sent = [json.loads(each.message) for each in since if isinstance(each, effects.Send)]
+    asked = [each for each in sent if each["type"] == "response.create"]
+    assert all(each["response"].get("conversation") == "none" for each in asked), (
+        "beside the call: its summary"
+    )
+    if shell.core.phase in (Phase.ENDING, Phase.CLOSED):
+        assert any(each[0] == "goodbye" for each in before), "the call ended, and nobody had said so"
+        return
+    assert not asked
+    assert not shell.core.model_hears
+    listening = [each["session"] for each in sent if each["type"] == "session.update"]
+    assert all(each["audio"]["input"]["turn_detection"] is None for each in listening)
 
 
 @settings(max_examples=200, deadline=None)
