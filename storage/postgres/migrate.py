@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from storage.postgres.pool import CONNECT_TIMEOUT_S
+from storage.postgres.roles import give_rights
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,10 @@ _LOCK_WAIT = "120s"  # for another starter that migrates right now
 _TABLE_WAIT = "5s"  # for running work on a table; longer would hold up everyone who queues behind us
 _NAME = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 
+_HAS_BOOK = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+
 _BOOK = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+CREATE TABLE schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
     sha256     text NOT NULL,
@@ -74,7 +77,8 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing; returns the names of the files applied now, [] when there was nothing to do.
 
-    Safe to call from several programs at once: one works, the others wait and find nothing left.
+    Safe to call from several programs at once: one works, the others wait and find nothing left. A login that may
+    not change tables may call it too, as long as there is nothing to do.
     `table_wait` (PostgreSQL's lock_timeout): how long one statement may wait for a busy table.
     Raises MigrationError, or asyncpg's errors and OSError when the database cannot be reached.
     """
@@ -86,8 +90,16 @@ async def migrate(
         await connection.execute(f"SET lock_timeout = '{_LOCK_WAIT}'")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(f"SET lock_timeout = '{table_wait}'")
-        return await _apply_missing(connection, files)
-    except asyncpg.LockNotAvailableError as error:
+        done = await _apply_missing(connection, files)
+        if done:
+            await give_rights(connection)
+        return done
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(
+            f"this login may not change the tables ({error}): run `cordboard db migrate` with the login that owns "
+            "them (a member of cordboard_migrator), then start this again"
+        ) from error
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
         raise MigrationError(
             f"the tables are busy ({error}): end long-running queries, then run `cordboard db migrate` again"
         ) from error
@@ -96,7 +108,8 @@ async def migrate(
 
 
 async def _apply_missing(connection: asyncpg.Connection, files: Sequence[Migration]) -> list[str]:
-    await connection.execute(_BOOK)
+    if not await connection.fetchval(_HAS_BOOK):
+        await connection.execute(_BOOK)
     applied = {
         row["version"]: row["sha256"]
         for row in await connection.fetch("SELECT version, sha256 FROM schema_migrations")
@@ -128,7 +141,11 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
                 migration.name,
                 migration.sha256,
             )
-    except asyncpg.LockNotAvailableError:
+    except (
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.InsufficientPrivilegeError,
+    ):
         raise
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.name} failed and was rolled back: {error}") from error
