@@ -151,14 +151,18 @@ async def open_house(
     database_url: str,
     folder: Path,
     mind: Script | None = None,
+    minds: Mapping[str, Script] | None = None,
     settings: Mapping[str, str] | None = None,
     worker: bool = True,
     redis_is_up: bool = True,
 ) -> AsyncIterator[House]:
-    """Everything running; everything stopped afterwards, cleanly. `mind=None`: the simulator that speaks."""
+    """Everything running; everything stopped afterwards, cleanly. `mind=None`: the simulator that speaks.
+
+    `minds`: scripts for the sessions of agents whose `model` is so called.
+    """
     port = free_port()
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(Simulator(mind=mind or "spoken"))
+        simulator = await stack.enter_async_context(Simulator(mind=mind or "spoken", minds=minds))
         http = await stack.enter_async_context(
             aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers={"Authorization": bearer("service")})
         )
