@@ -64,13 +64,13 @@ class CallerTrack:
             self._ahead.clear()
         self._ahead.append(self._next - now)
         if len(self._ahead) == JUDGED_FRAMES:
-            nearest = max(self._ahead) if self._ahead[0] < 0 else min(self._ahead)
-            if nearest > TOLERANCE:
+            behind_at_most, ahead_at_least = max(self._ahead), min(self._ahead)
+            if ahead_at_least > TOLERANCE:
                 self._ahead.clear()
                 return None  # a frame too many: their clock is faster than ours
-            if nearest < -TOLERANCE:
+            if behind_at_most < -TOLERANCE:
                 self._ahead.clear()
-                self._next -= nearest  # audio that never came leaves silence
+                self._next -= behind_at_most  # audio that never came leaves silence
         place = self._next
         self._next += samples
         return place

@@ -33,6 +33,24 @@ SUFFIX: Final = ".opus"  # RFC 7845 section 9
 UNFINISHED: Final = ".opus.part"
 
 
+class _Sink:
+    """Where the container writes. A refusal of the disk is kept for us to raise: PyAV would lose what it was."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.refusal: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """All of it, or what the disk takes before it refuses; after that nothing."""
+        rest = memoryview(data)
+        try:
+            while rest and self.refusal is None:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self.refusal = error
+        return len(data)
+
+
 class OggOpusFile:
     """Order of calls: `write` blocks, then `finish` or `abandon`. Raises OSError where the disk does."""
 
@@ -40,11 +58,12 @@ class OggOpusFile:
         """Creates `unfinished`, which must not be there yet."""
         self._path = unfinished
         descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._descriptor = descriptor
+        self._sink = _Sink(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._container = av.open(
-                self._file,
+                self._sink,
                 "w",
                 format="ogg",
                 options={"page_duration": str(PAGE_US), "flush_packets": "1"},
@@ -61,7 +80,7 @@ class OggOpusFile:
             self._frame = av.AudioFrame(format="s16", layout="stereo", samples=BLOCK_SAMPLES)
             self._frame.sample_rate = SAMPLE_RATE
         except BaseException:
-            self._file.close()
+            os.close(descriptor)
             raise
         self._written = 0
 
@@ -72,27 +91,30 @@ class OggOpusFile:
         self._written += BLOCK_SAMPLES
         for packet in self._stream.encode(self._frame):
             self._container.mux(packet)
+        self._raise_refusal()
 
     def finish(self, name: Path) -> int:
         """The file is complete, on the disk and called `name`; returns its size in bytes."""
         for packet in self._stream.encode(None):
             self._container.mux(packet)
         self._container.close()
-        os.fsync(self._file.fileno())
-        size = os.fstat(self._file.fileno()).st_size
+        self._raise_refusal()
+        os.fsync(self._descriptor)
+        size = os.fstat(self._descriptor).st_size
         self._path.rename(name)
         sync_folder(name.parent)
-        self._file.close()
+        os.close(self._descriptor)
         return size
 
     def abandon(self) -> None:
-        """Lets go of the file as it is. Never raises, so that it can follow a disk's refusal."""
-        try:
-            self._container.close()
-        except (OSError, ValueError):
-            pass  # the disk has said so already
-        finally:
-            self._file.close()
+        """Lets go of the file as it is, without another byte."""
+        self._sink.refusal = self._sink.refusal or OSError("abandoned")
+        self._container.close()
+        os.close(self._descriptor)
+
+    def _raise_refusal(self) -> None:
+        if self._sink.refusal is not None:
+            raise self._sink.refusal
 
 
 def sync_folder(folder: Path) -> None:

@@ -197,13 +197,24 @@ class Recorder:
         if self._thread is not None:
             self._thread.join()
 
+    @staticmethod
+    def _write(recording: Recording) -> bool:
+        try:
+            return recording.write()
+        except Exception:
+            # One recording's fault must not end the others'.
+            log.exception("recording.lost call_id=%s", recording.name)
+            if not recording.done.done():
+                recording.done.set_result(None)
+            return False
+
     def _run(self) -> None:
         while True:
             with self._lock:
                 running, closing = list(self._running), self._closing
             if not running and closing:
                 return
-            over = [recording for recording in running if not recording.write()]
+            over = [recording for recording in running if not self._write(recording)]
             if over:
                 with self._lock:
                     self._running = [each for each in self._running if each not in over]

@@ -16,6 +16,7 @@ from typing import Final
 from media.files.ogg_opus import SUFFIX
 from media.files.recorder import Recorder, Recording
 from media.files.unfinished import Finished, describe, finish_left_over
+from realtime.tools.context import AuditTrail
 from signaling.web.ports import RecordingView
 from storage.call_ids import is_call_id
 from storage.objects.bucket import Bucket
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 5.0  # for recordings to remove: an erasure waits so long for its files
 LONGEST_WAIT_S: Final = 60.0  # between tries while the database or the object store is away
+CLOSE_WITHIN_S: Final = 5.0  # the process must end; the folder keeps what is left
 ASKED_AT_ONCE: Final = 1000  # names in one question to the database
 
 
@@ -35,13 +37,20 @@ class Recordings:
     Implements the doors' `RecordingArchive`.
     """
 
-    def __init__(self, folder: Path, book: RecordingBook, *, node: str, bucket: Bucket | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        book: RecordingBook,
+        *,
+        bucket: Bucket | None = None,
+        audit: AuditTrail | None = None,
+    ) -> None:
         """Touches nothing yet: the folder is made for the first recording."""
         self._path = folder
         self._folder = Folder(folder)
         self._book = book
-        self._node = node
         self._bucket = bucket
+        self._audit = audit
         self._recorder: Recorder | None = None
         self._running: dict[str, Recording] = {}
         self._waiting: dict[str, int] = {}  # finished files to be registered → lost_ms; names only
@@ -102,6 +111,11 @@ class Recordings:
             return RecordingView(state="elsewhere", node=row.node)
         return RecordingView(state="finished", bytes=row.bytes or 0)
 
+    async def heard_by(self, call_id: str, who: str) -> None:
+        """Puts into the audit log that somebody listens. Raises OSError where it cannot be written."""
+        if self._audit is not None:
+            await self._audit.write(actor=who, action="recording.heard", subject=call_id)
+
     async def read(self, call_id: str, start: int, length: int) -> AsyncIterator[bytes]:
         """Bytes of a finished recording. Raises OSError where it cannot be read, before the first piece if ever."""
         name = call_id + SUFFIX
@@ -137,15 +151,21 @@ class Recordings:
                 wait_s = min(LONGEST_WAIT_S, max(LOOK_EVERY_S, wait_s) * 2)
 
     async def close(self) -> None:
-        """Finishes what is still being recorded. What is not registered yet is, when a server starts again here."""
-        if self._recorder is not None:
-            await asyncio.to_thread(self._recorder.close, self._loop.time())
-            await asyncio.sleep(0)  # the done callbacks, which the thread has put on the loop
+        """Finishes what is still being recorded, and registers it if the database is there; else the next start does.
 
-    async def flush(self) -> None:
-        """Registers and moves what is finished, now. Raises OSError where the database or the store is away."""
-        await self._register()
-        await self._remove()
+        After `keep` has ended.
+        """
+        if self._recorder is None:
+            return
+        await asyncio.to_thread(self._recorder.close, self._loop.time())
+        await asyncio.sleep(0)  # the done callbacks, which the thread has put on the loop
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._register()
+        except OSError as error:  # TimeoutError too
+            log.warning(
+                "recordings.left files=%d: %s; the next start takes them up", len(self._waiting), error
+            )
 
     async def _take_up(self) -> None:
         """What an earlier run has left in the folder."""
@@ -191,6 +211,9 @@ class Recordings:
         try:
             found = await asyncio.to_thread(describe, self._folder.path(name))
         except FileNotFoundError:
+            return
+        except OSError:
+            log.exception("recording.not_readable call_id=%s", call_id)
             return
         wanted = await self._book.finished(
             call_id,

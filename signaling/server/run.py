@@ -14,6 +14,7 @@ from pathlib import Path
 from media.rtc.peer import IceServer, OpusSettings, PeerConfig
 from realtime.agent import Agent, InvalidAgent
 from realtime.client.endpoint import Endpoint
+from realtime.continuity import SessionSpan
 from realtime.files.agents import load_agents
 from realtime.tools.registry import ToolRegistry, discover
 from signaling.admission import Admission
@@ -108,6 +109,10 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 tenant=settings.tenant,
                 endpoint=endpoint,
                 default_model=settings.realtime.model,
+                session_span=SessionSpan(
+                    max_s=settings.realtime.session_max_s,
+                    rotate_before_s=settings.realtime.rotate_before_s,
+                ),
                 peer_config=_peer_config(settings),
                 emit=emit,
                 customers=KnownCustomers(CustomerBook(database, settings.tenant)),
@@ -288,9 +293,9 @@ def _recordings(settings: Settings, database: Database) -> Recordings:
             raise CannotStart(
                 "recording.store is set, and the package for it is not installed: pip install 'cordboard[s3]'."
             ) from None
-    node = settings.server.node
-    book = RecordingBook(database, tenant=settings.tenant, node=node)
-    return Recordings(Path(wanted.folder), book, node=node, bucket=bucket)
+    book = RecordingBook(database, tenant=settings.tenant, node=settings.server.node)
+    audit = AuditLog(database, settings.tenant)
+    return Recordings(Path(wanted.folder), book, bucket=bucket, audit=audit)
 
 
 def _peer_config(settings: Settings) -> PeerConfig:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from aiohttp import ETag, web
 
 from signaling.errors import Gone, NotFound, RecordUnavailable, UnknownCall
+from signaling.web.agent_problems import who_does
 from signaling.web.auth import Access
 from signaling.web.ports import RecordingArchive, RecordingView
 from signaling.web.record import from_archive
@@ -40,18 +39,21 @@ async def get_recording(visit: Visit) -> web.StreamResponse:
     if request.method == "HEAD":
         return response
     pieces = archive.read(visit.call_id, start, length)
-    # The first piece comes before the first byte of the answer: what cannot be read becomes a problem with words.
-    first = await from_archive(_first(pieces))
+    if start == 0:  # not for every range that a player asks for
+        await from_archive(archive.heard_by(visit.call_id, who_does(visit)))
+    try:
+        # Before the first byte of the answer: what cannot be read becomes a problem with words.
+        first = await anext(pieces)
+    except OSError as error:
+        raise RecordUnavailable(
+            "The recording's file cannot be read now.", fix="Check recording.folder and recording.store."
+        ) from error
     await response.prepare(request)
     await response.write(first)
     async for piece in pieces:
         await response.write(piece)
     await response.write_eof()
     return response
-
-
-async def _first(pieces: AsyncIterator[bytes]) -> bytes:
-    return await anext(pieces)
 
 
 async def _finished(visit: Visit) -> tuple[RecordingArchive, RecordingView]:

@@ -47,7 +47,10 @@ RETURNING deleted_at IS NULL AND NOT in_store
 _IN_STORE = """
 UPDATE recordings SET in_store = true WHERE call_id = $1 AND deleted_at IS NULL RETURNING true
 """
-_KNOWN = "SELECT call_id::text FROM recordings WHERE call_id = ANY($1::uuid[]) AND (in_store OR $2)"
+_KNOWN = """
+SELECT call_id::text FROM recordings
+WHERE call_id = ANY($1::uuid[]) AND finished_at IS NOT NULL AND deleted_at IS NULL AND (in_store OR $2)
+"""
 _DELETE = """
 INSERT INTO recordings AS old (call_id, tenant, node, deleted_at, deleted_because, removed_at)
 SELECT call_id, $2, '', now(), $3, now() FROM unnest($1::uuid[]) AS wanted (call_id)
@@ -119,7 +122,7 @@ class RecordingBook:
         return wanted is True
 
     async def known(self, call_ids: Sequence[str], *, only_in_store: bool) -> set[str]:
-        """Which of these have a row; `only_in_store`: and are in the object store."""
+        """Which of these are registered and wanted; `only_in_store`: and are in the object store."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_KNOWN, call_ids, not only_in_store)
         return {row[0] for row in rows}
