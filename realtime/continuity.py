@@ -19,11 +19,8 @@ GIVE_UP_S = 12.0  # the longest that a caller is left without a session
 ATTEMPT_S = 5.0  # from opening to configured; the service needs well under one second
 TRIES_A_MODEL = 3  # failures in a row before the next configured model is tried
 
-# "maximum duration of 60 minutes": sessions are renewed before, in a silence, and at the latest just before.
-ROTATE_AFTER_S = 50 * 60.0
-ROTATE_LATEST_S = 58 * 60.0
-EXPIRY_MARGIN_S = 120.0  # as long before `expires_at`, where a server gives sessions less than that
-SHORTEST_S = 600.0  # less than that is a clock that differs from ours; such a session is left to drop
+# Of the time in which a silence is sought for the renewal, the last part: then it is done though somebody speaks.
+IN_ANY_CASE = 0.2
 
 
 @dataclass(slots=True)
@@ -95,24 +92,33 @@ class Continuity:
         return cause, round((now - self.lost_at) * 1000)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpan:
+    """How long the provider lets a session live, and how long before that a silence is sought to renew it."""
+
+    max_s: float = 3600.0  # "maximum duration of 60 minutes"
+    rotate_before_s: float = 600.0
+
+
 @dataclass(slots=True)
 class Rotation:
     """When a session is to be renewed: from `soft_at` on in the next silence, at `hard_at` in any case."""
 
-    after_s: float = ROTATE_AFTER_S
-    latest_s: float = ROTATE_LATEST_S
+    span: SessionSpan = SessionSpan()
     soft_at: float | None = None
     hard_at: float | None = None
     _awaits_silence: bool = False
 
     def started(self, now: float, lives_s: float | None = None) -> None:
-        """A session is configured; `lives_s`: until it expires, where the server said so."""
-        believed = (
-            lives_s if lives_s is not None and lives_s >= SHORTEST_S else self.latest_s + EXPIRY_MARGIN_S
-        )
-        latest = min(self.latest_s, believed - EXPIRY_MARGIN_S)
-        self.hard_at = now + latest
-        self.soft_at = now + min(self.after_s, latest)
+        """A session is configured; `lives_s`: until it expires, where the server said so.
+
+        One that would leave no time to renew it is of a clock that differs from ours, and not believed.
+        """
+        before_s = min(self.span.rotate_before_s, self.span.max_s)
+        told = lives_s is not None and lives_s >= before_s
+        lives = min(self.span.max_s, lives_s) if told and lives_s is not None else self.span.max_s
+        self.soft_at = now + lives - before_s
+        self.hard_at = now + lives - before_s * IN_ANY_CASE
         self._awaits_silence = False
 
     def due(self, now: float, *, silent: bool) -> bool:

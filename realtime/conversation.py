@@ -22,6 +22,7 @@ from typing import Any
 from media.playout import Cut, PartKey
 from realtime import client_events, server_events
 from realtime.agent import Agent
+from realtime.continuity import SessionSpan
 from realtime.effects import Effect, PausePlayout, ResumePlayout
 from realtime.goals import GoalProgress
 from realtime.parts import joined
@@ -42,6 +43,7 @@ class Conversation:
         instructions_text: str,
         tools: Sequence[ToolSpec],
         origin: tuple[float, datetime],
+        span: SessionSpan = SessionSpan(),  # noqa: B008 - a frozen value
     ) -> None:
         self.agent = agent
         self.goals = GoalProgress(agent)
@@ -52,6 +54,7 @@ class Conversation:
             instructions_text=instructions_text,
             tools=tools,
             origin=origin,
+            span=span,
         )
         self._out = parts.out
         self._standing = parts.standing
@@ -147,11 +150,12 @@ class Conversation:
         self._wishes.greet()
         self._settle(now)
 
-    def part_started(self, part: PartKey, now: float) -> None:
-        """The first packet of a part left for the caller."""
+    def part_started(self, part: PartKey, now: float, *, to_ear_ms: float | None = None) -> None:
+        """The first packet of a part left for the caller, who hears it `to_ear_ms` later (None: not known)."""
         self._record.transcript.part_started(part, now)
+        self._record.times.agent_began(part.item_id, now)
         if part.response_id != RECORDED:
-            self._record.turns.answer_audible(now)
+            self._record.turns.answer_audible(now, to_ear_ms)
 
     def playout_drained(self, now: float) -> None:
         """Everything that was queued has been heard."""
@@ -203,6 +207,7 @@ class Conversation:
         self._words.forget_sound(now)
         self._out.publish(CallPeerLost(silent_ms=silent_ms))
         self._out.add(PausePlayout())
+        self._record.times.held(now)
         self._silence.watch(now)
 
     def peer_resumed(self, gap_ms: int, now: float) -> None:
@@ -211,6 +216,7 @@ class Conversation:
         self._standing.peer_lost = False
         self._out.publish(CallPeerResumed(gap_ms=gap_ms))
         self._out.add(ResumePlayout())
+        self._record.times.released(now)
         self._settle(now)
 
     # What the shell tells: a person.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from realtime.agent import Agent
 from realtime.agent_speech import AgentSpeech
 from realtime.caller_words import CallerWords
-from realtime.continuity import Continuity, Rotation
+from realtime.continuity import Continuity, Rotation, SessionSpan
 from realtime.ending import Ending
 from realtime.false_interruptions import FalseInterruptions
 from realtime.function_calls import FunctionCalls
@@ -27,6 +27,7 @@ from realtime.outgoing import Outgoing
 from realtime.phase import SETUP_S, Standing
 from realtime.session_life import SessionLife
 from realtime.session_seed import SessionSeed
+from realtime.speaking_times import SpeakingTimes
 from realtime.spoken_record import SpokenRecord
 from realtime.tool_spec import ToolSpec
 from realtime.tool_use import ToolUse
@@ -60,6 +61,7 @@ def joined(
     instructions_text: str,
     tools: Sequence[ToolSpec],
     origin: tuple[float, datetime],
+    span: SessionSpan,
 ) -> Parts:
     """`origin`: the same instant on the monotonic and the wall clock."""
     started, wall_started = origin
@@ -74,7 +76,8 @@ def joined(
     out = Outgoing()
     standing = Standing()
     notes = NoteTaker(agent, goals, model=model, render=render, wall=wall)
-    record = SpokenRecord(out=out, standing=standing, notes=notes, wall=wall)
+    times = SpeakingTimes(zero=started)
+    record = SpokenRecord(out=out, standing=standing, notes=notes, wall=wall, times=times)
     wishes = Wishes(agent=agent, out=out, standing=standing, calls=FunctionCalls(), render=render)
     idle = IdleCaller(agent.limits.idle_prompt_s, agent.limits.idle_hangup_s)
     words = CallerWords(
@@ -134,7 +137,7 @@ def joined(
         wishes=wishes,
         ending=ending,
         continuity=continuity,
-        rotation=Rotation(),
+        rotation=Rotation(span),
         tools=tuple(tools),
         started=started,
         setup_by=started + SETUP_S,

@@ -84,6 +84,14 @@ class RealtimeSettings(_Section):
     )
     api_key: SecretStr | None = Field(default=None, description="Also read from `OPENAI_API_KEY`.")
     connect_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Seconds to open a session.")
+    session_max_s: float = Field(
+        default=3600.0, ge=10, description="Seconds the provider lets a session live; calls may last longer."
+    )
+    rotate_before_s: float = Field(
+        default=600.0,
+        ge=1,
+        description="Seconds before that from which on a session is renewed in the next silence.",
+    )
 
 
 class AuthSettings(_Section):

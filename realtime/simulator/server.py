@@ -80,7 +80,7 @@ class Simulator:
         self._mind = mind
         self._minds = dict(minds or {})
         self._api_keys = api_keys
-        self._max_session_s = max_session_s
+        self.max_session_s = max_session_s  # of the sessions that begin from now on
         self._pace = pace or Pace()
         self._runner: web.AppRunner | None = None
         self._new_session = asyncio.Event()
@@ -158,12 +158,13 @@ class Simulator:
             return websocket
         assert self._new_persona is not None
         announce = self.faults.take(frozenset({"no_session_created"})) is None
-        model = request.query["model"]
+        model = request.query.get("model", "")
         session = SimulatedSession(
+            kind="transcription" if _transcribes(request) else "realtime",
             model=model,
             persona=self._personas_of.get(model, self._new_persona)(),
             faults=self.faults,
-            max_session_s=self._max_session_s,
+            max_session_s=self.max_session_s,
             request=request,
             socket_=websocket,
         )
@@ -190,13 +191,18 @@ class Simulator:
         fault = self.faults.take(CONNECT_FAULTS - {"no_session_created"})
         if fault is not None:
             return _error(*_REFUSALS[fault.kind])
-        if not request.query.get("model"):
+        if not request.query.get("model") and not _transcribes(request):
             return _error(
                 400, "invalid_request_error", "missing_model", "You must provide a model parameter."
             )
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return _error(400, "invalid_request_error", "invalid_request", "Expected a WebSocket upgrade.")
         return None
+
+
+def _transcribes(request: web.Request) -> bool:
+    """A session that only writes down: the model is named in its `session.update`."""
+    return request.query.get("intent") == "transcription"
 
 
 def _error(status: int, kind: str, code: str, message: str) -> web.Response:

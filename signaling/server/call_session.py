@@ -20,12 +20,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from media.playout import PartKey
+from media.playout import RECEIVER_BUFFER_MS, PartKey
 from media.rtc.peer import Peer, PeerConfig
 from realtime import effects, instructions
 from realtime.agent import Agent
 from realtime.client.endpoint import Endpoint
 from realtime.client.socket import ConnectFailed
+from realtime.continuity import SessionSpan
 from realtime.conversation import Conversation
 from realtime.files.recordings import recorded_pcm
 from realtime.phase import Phase
@@ -79,6 +80,7 @@ class CallServices:
     tenant: str
     endpoint: Endpoint
     default_model: str
+    session_span: SessionSpan = field(default_factory=SessionSpan)
     peer_config: PeerConfig
     emit: Callable[[Envelope], None]  # never blocks
     customers: Customers | None
@@ -144,6 +146,7 @@ class CallSession:
             ),
             tools=[each.spec for each in self._tools.values()],
             origin=(self._started, self._wall_started),
+            span=services.session_span,
         )
         self._recording: CallRecording | None = None
         if agent.recording.enabled and services.recordings is not None:
@@ -162,6 +165,7 @@ class CallSession:
         self._group: asyncio.TaskGroup | None = None
         self._closed = asyncio.Event()
         self._on_ended: Callable[[CallSession], None] | None = None
+        self._hung_up_ms: int | None = None  # when the media leg was closed, on the call's clock
         self._life_task: asyncio.Task[None] | None = None
 
     async def answer(self, offer_sdp: str) -> str:
@@ -182,6 +186,10 @@ class CallSession:
                     called=None,
                     media="webrtc",
                     node=self._services.node,
+                    required_slots={
+                        goal.id: [slot.name for slot in goal.slots if slot.required]
+                        for goal in self.agent.goals
+                    },
                 )
             )
             await self._line.open(self._model)
@@ -240,7 +248,8 @@ class CallSession:
 
     @_guarded
     def part_started(self, part: PartKey, at: float) -> None:
-        self._conversation.part_started(part, at)
+        rtt_ms = self._peer.stats().rtt_ms if self._peer is not None else None
+        self._conversation.part_started(part, at, to_ear_ms=(rtt_ms or 0) / 2 + RECEIVER_BUFFER_MS)
         self._drive()
 
     @_guarded
@@ -345,6 +354,7 @@ class CallSession:
                 log.warning("%s call_id=%s %s", code, self.call_id, detail)
             case effects.HangUp():
                 self.life.happened(CallInput.HUNG_UP)
+                self._hung_up_ms = self._now_ms()
                 if self._recording is not None:
                     self._recording.finish(self._loop.time())
                 if self._group is not None and self._peer is not None:
@@ -479,15 +489,20 @@ class CallSession:
         if self._recording is not None:
             self._recording.happened(event)
 
+    def _now_ms(self) -> int:
+        """On the call's clock, which begins when the call was offered to us."""
+        return round((self._loop.time() - self._started) * 1000)
+
     def _publish_ended(
         self, reason: EndReason, outcome: str | None = None, summary: str | None = None
     ) -> None:
-        duration_ms = round((self._loop.time() - self._started) * 1000)
+        duration_ms = self._now_ms()
         self._publish(
             CallEnded(
                 reason=reason,
                 last_seq=0,  # the sequencer knows its own number
                 duration_ms=duration_ms,
+                hung_up_ms=self._hung_up_ms,
                 outcome=outcome,
                 summary=summary,
                 metrics=self._metrics.summary(),

@@ -7,15 +7,13 @@ import pytest
 from hypothesis import given
 
 from realtime.continuity import (
-    EXPIRY_MARGIN_S,
     FAILURES,
     GIVE_UP_S,
-    ROTATE_AFTER_S,
-    ROTATE_LATEST_S,
     TRIES_A_MODEL,
     WINDOW_S,
     Continuity,
     Rotation,
+    SessionSpan,
 )
 
 
@@ -115,31 +113,51 @@ def test_whatever_fails_an_attempt_follows_within_two_seconds_or_it_is_over(
 def test_a_session_is_renewed_in_the_first_silence_after_its_time() -> None:
     rotation = Rotation()
     rotation.started(0.0)
-    assert rotation.next_deadline() == ROTATE_AFTER_S
-    assert not rotation.due(ROTATE_AFTER_S - 1, silent=True)
+    assert rotation.next_deadline() == 50 * 60
+    assert not rotation.due(50 * 60 - 1, silent=True)
 
-    assert not rotation.due(ROTATE_AFTER_S, silent=False)
-    assert rotation.next_deadline() == ROTATE_LATEST_S
-    assert rotation.due(ROTATE_AFTER_S + 7, silent=True)
+    assert not rotation.due(50 * 60, silent=False)
+    assert rotation.next_deadline() == 58 * 60
+    assert rotation.due(50 * 60 + 7, silent=True)
 
 
 def test_before_the_cap_it_is_renewed_though_somebody_speaks() -> None:
     rotation = Rotation()
     rotation.started(0.0)
 
-    assert rotation.due(ROTATE_LATEST_S, silent=False)
+    assert rotation.due(58 * 60, silent=False)
 
 
 def test_a_server_that_gives_sessions_less_time_is_believed() -> None:
     rotation = Rotation()
     rotation.started(0.0, lives_s=1800.0)
 
-    assert rotation.due(1800.0 - EXPIRY_MARGIN_S, silent=False)
+    assert not rotation.due(1200.0 - 1, silent=True)
+    assert rotation.due(1800.0 - 120.0, silent=False)
 
 
-@pytest.mark.parametrize("lives_s", [0.0, 10.0, -5.0])
+@pytest.mark.parametrize("lives_s", [0.0, 10.0, -5.0, 599.0])
 def test_a_server_whose_clock_differs_does_not_make_us_renew_for_ever(lives_s: float) -> None:
     rotation = Rotation()
     rotation.started(0.0, lives_s=lives_s)
 
-    assert rotation.soft_at == ROTATE_AFTER_S
+    assert rotation.soft_at == 50 * 60
+
+
+def test_the_span_of_another_provider_can_be_set() -> None:
+    rotation = Rotation(SessionSpan(max_s=20.0, rotate_before_s=10.0))
+    rotation.started(100.0)
+
+    assert (rotation.soft_at, rotation.hard_at) == (110.0, 118.0)
+
+
+@given(st.floats(10, 1e5), st.floats(1, 1e5), st.none() | st.floats(-1e5, 1e5))
+def test_whatever_is_set_and_told_a_session_is_renewed_before_its_end_and_not_at_its_beginning(
+    max_s: float, rotate_before_s: float, lives_s: float | None
+) -> None:
+    rotation = Rotation(SessionSpan(max_s=max_s, rotate_before_s=rotate_before_s))
+    rotation.started(0.0, lives_s=lives_s)
+
+    assert rotation.soft_at is not None
+    assert rotation.hard_at is not None
+    assert 0 <= rotation.soft_at < rotation.hard_at < max_s
