@@ -72,7 +72,10 @@ class AgentSpeech:
         part = event.part
         if reply.audio(part):
             self.standing.playing = True
-            self.record.transcript.agent_audio(part, samples_to_seconds(samples) * 1000)
+            audio_ms = samples_to_seconds(samples) * 1000
+            self.record.transcript.agent_audio(part, audio_ms)
+            self.record.times.agent_audio(part.item_id, audio_ms)
+            self.record.turns.answer_comes(now)
             self.out.add(Play(part=part, pcm=event.delta))
 
     def on_audio_done(self, event: server_events.AudioDone, now: float) -> None:

@@ -70,8 +70,10 @@ class CallerWords:
             return
         self.responses.speech_stopped(now)
         spoken_ms = event.audio_end_ms - ending_silence_ms(self.agent)
-        self.record.turns.caller_stopped(self.sent_at(spoken_ms, now))
+        spoke_until = self.sent_at(spoken_ms, now)
         ended_at = self.sent_at(event.audio_end_ms, now)
+        self.record.turns.caller_stopped(spoke_until, proven_at=ended_at, told_at=now)
+        self.record.times.caller_stopped(event.item_id, spoke_until)
         self.record.transcript.speech_stopped(event.item_id, ended_at)
         self.seed.sentence_ended(ended_at)
         self.idle.caller_makes_sound(False)
@@ -80,6 +82,7 @@ class CallerWords:
         if self.standing.phase in (Phase.READY, Phase.ENDING) and not self.seed.committed(event.item_id):
             self.last_words = None
             self.record.transcript.committed(event.item_id, now)
+            self.record.times.caller_committed(event.item_id, now)
             self.responses.committed(now, server_responds=not takes_turns_itself(self.agent))
 
     def on_transcription_delta(self, event: TranscriptionDelta, now: float) -> None:
@@ -101,12 +104,16 @@ class CallerWords:
         self.record.transcript.caller_failed(item_id)
         self.record.no_more_of(item_id)
 
-    def forget_sound(self, now: float) -> None:
-        """The agent goes on, as far as a sound had held it; what was said all the same is on record."""
+    def forget_sound(self, now: float) -> int:
+        """The agent goes on, as far as a sound had held it; what was said all the same is on record.
+
+        Returns for how many milliseconds it had been held.
+        """
         taken = self.sounds.take()
         if not taken:
-            return
+            return 0
         self.out.add(ResumePlayout())
+        held_ms = self.record.times.released(now)
         if not any(isinstance(event, SpeechStopped) for event in taken):
             self.responses.speech_started()
         for event in taken:
@@ -114,13 +121,15 @@ class CallerWords:
                 case SpeechStarted():
                     pass
                 case SpeechStopped():
-                    self.record.transcript.speech_stopped(
-                        event.item_id, self.sent_at(event.audio_end_ms, now)
-                    )
+                    ended_at = self.sent_at(event.audio_end_ms, now)
+                    spoke_until = self.sent_at(event.audio_end_ms - ending_silence_ms(self.agent), now)
+                    self.record.transcript.speech_stopped(event.item_id, ended_at)
+                    self.record.times.caller_stopped(event.item_id, spoke_until)
                 case Committed():
                     self.record.transcript.committed(event.item_id, now)
                 case _:
                     self.handlers()[type(event)](event, now)
+        return held_ms
 
     def commit_last_words(self) -> None:
         """Of a caller who hangs up: no more audio comes that would prove the end of them to the server."""

@@ -20,9 +20,10 @@ from realtime.false_interruptions import News, Verdict
 from realtime.outgoing import Outgoing
 from realtime.phase import Standing
 from realtime.server_events import ServerEvent, SpeechStarted
-from realtime.session_config import takes_turns_itself
+from realtime.session_config import leading_padding_ms, takes_turns_itself
 from realtime.spoken_record import SpokenRecord
 from realtime.wishes import Wishes
+from storage.events import TurnResumed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,12 +49,16 @@ class Interruptions:
         audio_ms = event.audio_start_ms
         began = self.words.sent_at(audio_ms, now) if audio_ms is not None else now
         self.record.transcript.speech_started(event.item_id, began)
+        if audio_ms is not None:
+            spoke_at = self.words.sent_at(audio_ms + leading_padding_ms(self.agent), now)
+            self.record.times.caller_began(event.item_id, spoke_at)
         if self.standing.person is not None:
             return  # sent before the person came: it is not the model that they talk to
         speaks = self.standing.playing and not self.standing.peer_lost
         unheard_ms = self.record.transcript.unheard_ms(now)
         if speaks and self.words.sounds.hold(event, now, unheard_ms=unheard_ms):
             self.out.add(PausePlayout())
+            self.record.times.held(now)
             return
         self.words.forget_sound(now)  # one after the other is more than a sound
         self._interrupt(event.item_id)
@@ -69,7 +74,8 @@ class Interruptions:
         """Decide about the sound that is held, if there is one and it is known what it was."""
         verdict = self.words.sounds.verdict(now)
         if verdict is Verdict.NOTHING_SAID:
-            self.words.forget_sound(now)
+            paused_ms = self.words.forget_sound(now)
+            self.out.publish(TurnResumed(paused_ms=paused_ms))
             self.out.note("realtime.false_interruption", "the agent goes on")
         elif verdict is Verdict.INTERRUPTION:
             began, *kept = self.words.sounds.take()
@@ -81,6 +87,7 @@ class Interruptions:
         """What had been heard of each part that will not be played to its end."""
         self.standing.playing = False
         unheard = [cut for cut in cuts if not cut.finished]
+        self.record.times.cut([cut.part.item_id for cut in unheard], now)
         finals = self.record.transcript.cut(tuple(unheard))
         if self.standing.ready:
             for cut in unheard:

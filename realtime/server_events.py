@@ -101,10 +101,16 @@ class TranscriptionFailed(_Struct, frozen=True, kw_only=True):
     error: ErrorDetail = ErrorDetail()  # no message is needed to know that no words will come
 
 
+class CachedTokens(_Struct, frozen=True, kw_only=True):
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+
+
 class TokenDetails(_Struct, frozen=True, kw_only=True):
     audio_tokens: int | None = None
     text_tokens: int | None = None
     cached_tokens: int | None = None
+    cached_tokens_details: CachedTokens | None = None
 
 
 class UsageState(_Struct, frozen=True, kw_only=True):

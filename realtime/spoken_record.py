@@ -18,6 +18,7 @@ from realtime.note_taker import NoteTaker
 from realtime.outgoing import Outgoing
 from realtime.phase import PARTIAL_EVERY_S, Standing
 from realtime.recorded_words import RecordedWords
+from realtime.speaking_times import SpeakingTimes
 from realtime.transcript import Final, Transcript
 from realtime.turns import Turns
 from storage.events import Speaker, TranscriptPartial, TurnInterrupted
@@ -33,6 +34,7 @@ class SpokenRecord:
     standing: Standing
     notes: NoteTaker
     wall: Callable[[float], datetime]
+    times: SpeakingTimes
     transcript: Transcript = field(default_factory=Transcript)
     turns: Turns = field(default_factory=Turns)
     history: History = field(default_factory=History)
@@ -49,7 +51,7 @@ class SpokenRecord:
                     client_events.create_item(self.out.new_id("ev"), self.out.new_id("seed"), line.item)
                 )
             self.notes.heard(final)
-            self.out.publish(final.event(self.wall(final.started_at)))
+            self.out.publish(final.event(self.wall(final.started_at), self.times.span(final.item_id)))
 
     def told(self, final: Final) -> None:
         """A line of the talk between the caller and a person; the model is told of it in another way."""
@@ -95,6 +97,7 @@ class SpokenRecord:
         self.transcript.agent_item(RECORDED, part.item_id, now)
         self.transcript.agent_partial(part, words.text)
         self.transcript.agent_audio(part, words.ms)
+        self.times.agent_audio(part.item_id, words.ms)
         self.transcript.agent_audio_done(part)
         self.out.add(PlayRecorded(part=part, words=words))
         self.finals(self.transcript.response_over(RECORDED))

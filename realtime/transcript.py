@@ -33,8 +33,8 @@ class Final:
     started_at: float  # the conversation's clock, seconds
     interrupted: bool
 
-    def event(self, started_at: datetime) -> TranscriptFinal:
-        """For the record, with the wall clock's time."""
+    def event(self, started_at: datetime, span: tuple[int, int] | None = None) -> TranscriptFinal:
+        """For the record, with the wall clock's time; `span`: (start_ms, end_ms) on the call's clock, if known."""
         return TranscriptFinal(
             item_id=self.item_id,
             position=self.position,
@@ -44,6 +44,8 @@ class Final:
             heard_ms=self.heard_ms,
             started_at=rfc3339(started_at),
             interrupted=self.interrupted,
+            start_ms=span[0] if span else None,
+            end_ms=span[1] if span else None,
         )
 
 

@@ -16,6 +16,7 @@ def usage_of(response: ResponseState, model: str) -> UsageRecorded | None:
         return None
     taken = usage.input_token_details or TokenDetails()
     given = usage.output_token_details or TokenDetails()
+    cached = taken.cached_tokens_details
     return UsageRecorded(
         response_id=response.id,
         model=model,
@@ -26,4 +27,6 @@ def usage_of(response: ResponseState, model: str) -> UsageRecorded | None:
         cached_tokens=taken.cached_tokens or 0,
         output_audio_tokens=given.audio_tokens or 0,
         output_text_tokens=given.text_tokens or 0,
+        cached_audio_tokens=None if cached is None else cached.audio_tokens or 0,
+        cached_text_tokens=None if cached is None else cached.text_tokens or 0,
     )
