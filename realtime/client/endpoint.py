@@ -29,3 +29,16 @@ async def open_session(endpoint: Endpoint, model: str, listener: SocketListener)
         listener=listener,
         timeout_s=endpoint.connect_timeout_s,
     )
+
+
+async def open_transcription(endpoint: Endpoint, listener: SocketListener) -> RealtimeSocket:
+    """A session that writes down and never answers; `session.update` names its model. Raises ConnectFailed.
+
+    Source: API reference, "Realtime transcription": the connection says what it is for.
+    """
+    return await RealtimeSocket.connect(
+        f"{endpoint.url.rstrip('/')}/realtime?intent=transcription",
+        headers={"Authorization": f"Bearer {endpoint.api_key}"},
+        listener=listener,
+        timeout_s=endpoint.connect_timeout_s,
+    )

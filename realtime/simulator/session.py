@@ -29,7 +29,7 @@ from realtime.simulator.persona import Line, Persona, Prompt
 from realtime.simulator.record import Record
 from realtime.simulator.refusal import Refusal
 from realtime.simulator.response import Response
-from realtime.simulator.session_config import SAMPLE_RATES, SessionConfig
+from realtime.simulator.session_config import SAMPLE_RATES, SessionConfig, SessionKind
 from realtime.simulator.usage import Piece, text_tokens
 
 # Events whose departure times are kept, for tests of reaction times.
@@ -58,6 +58,7 @@ class SimulatedSession:
     def __init__(
         self,
         *,
+        kind: SessionKind = "realtime",
         model: str,
         persona: Persona,
         faults: Faults,
@@ -71,7 +72,7 @@ class SimulatedSession:
         self.faults = faults
         self.conversation = Conversation()
         self.config = SessionConfig(
-            session_id=self.id, model=model, expires_at=int(time.time() + max_session_s)
+            kind=kind, session_id=self.id, model=model, expires_at=int(time.time() + max_session_s)
         )
         self.close_code: int | None = None
         self.request_headers = {
@@ -357,6 +358,8 @@ class SimulatedSession:
     # -- responses --------------------------------------------------------------------------------------
 
     def _create_response(self, overrides: dict[str, Any]) -> None:
+        if self.config.kind == "transcription":
+            raise Refusal("invalid_value", "Responses cannot be created in a transcription session.", "type")
         conversation = overrides.get("conversation", "auto")
         if conversation not in ("auto", "none"):
             raise Refusal(

@@ -172,13 +172,19 @@ class TurnDetection:
     interrupt_response: bool
 
 
+SessionKind = Literal["realtime", "transcription"]
+
+
 class SessionConfig:
     """The session object of one connection.  `update` changes it or raises `Refusal` and changes nothing."""
 
-    def __init__(self, *, session_id: str, model: str, expires_at: int) -> None:
+    def __init__(
+        self, *, session_id: str, model: str, expires_at: int, kind: SessionKind = "realtime"
+    ) -> None:
+        self.kind = kind
         self.wire: dict[str, Any] = {
-            "type": "realtime",
-            "object": "realtime.session",
+            "type": kind,
+            "object": f"realtime.{'transcription_' if kind == 'transcription' else ''}session",
             "id": session_id,
             "model": model,
             "output_modalities": ["audio"],
@@ -212,10 +218,10 @@ class SessionConfig:
         `voice_is_fixed`: the session has already spoken, the voice cannot change any more.
         """
         UPDATE(change, "session")
-        if change["type"] != "realtime":
+        if change["type"] != self.kind:
             raise wrong_value(
                 "session.type",
-                "Passing a transcription session update event to a realtime session is not allowed.",
+                f"Passing a {change['type']} session update event to a {self.kind} session is not allowed.",
             )
         if change.get("model", self.wire["model"]) != self.wire["model"]:
             raise wrong_value("session.model", "The model of a session cannot be changed.")
@@ -260,7 +266,7 @@ class SessionConfig:
             silence_duration_ms=full["silence_duration_ms"],
             idle_timeout_ms=full["idle_timeout_ms"] if full["type"] == "server_vad" else None,
             eagerness=full["eagerness"],
-            create_response=full["create_response"],
+            create_response=full["create_response"] and self.kind == "realtime",
             interrupt_response=full["interrupt_response"],
         )
 
