@@ -71,11 +71,15 @@ class Outbound:
         # Told of each frame of somebody's audio as it leaves (960 bytes) and when, on a clock that counts frames
         # from the first tick on: what follows without a gap has times without one. Must not block.
         self.on_sent: Callable[[bytes, float], None] | None = None
+        # Who else may be heard here: given the agent's frame of this moment (None: silence), the frame to send
+        # (None: silence). Must not block.
+        self.mix: Callable[[bytes | None], bytes | None] | None = None
         self.timestamp = random.getrandbits(32)
         self.ssrc = ssrc
         self.packets = 0
         self.octets = 0
         self.paused = False
+        self.muted = False  # the agent; whoever else is mixed in is heard
 
     @property
     def queued_ms(self) -> int:
@@ -99,6 +103,16 @@ class Outbound:
         self._playlist.clear()
         self._playing = None
         return self._ledger.cut(now)
+
+    def adopt(self, before: Outbound) -> None:
+        """Go on where another leg of the same call ends: what it had queued, its account, who listens to it."""
+        self._playlist, before._playlist = before._playlist, self._playlist
+        self._ledger, before._ledger = before._ledger, self._ledger
+        self._playing, before._playing = before._playing, None
+        self._refused += before._refused
+        self.paused, self.muted = before.paused, before.muted
+        self.on_sent, before.on_sent = before.on_sent, None
+        self.mix, before.mix = before.mix, None
 
     def heard_ms(self, part: PartKey, now: float) -> int:
         return self._ledger.heard_ms(part, now)
@@ -127,17 +141,16 @@ class Outbound:
         self._encoder.close()
 
     def _frame(self, now: float) -> None:
-        queued = None if self.paused else self._playlist.next()
-        if queued is not None:
+        queued = None if self.paused or self.muted else self._playlist.next()
+        pcm = None if queued is None else queued.pcm
+        if self.mix is not None:
+            pcm = self.mix(pcm)
+        if pcm is not None:
             begins, self._talking = not self._talking, True
             self._silence_left = TRAILING_FRAMES
-            self._send(self._encoder.encode(queued.pcm), begins)
-            self._ledger.sent(queued.part, queued.samples, now)
+            self._send(self._encoder.encode(pcm), begins)
             if self.on_sent is not None and self._first_tick is not None:
-                self.on_sent(queued.pcm, self._first_tick + frames_to_seconds(self._ticked))
-            if queued.part != self._playing:
-                self._playing = queued.part
-                self._started(queued.part, now)
+                self.on_sent(pcm, self._first_tick + frames_to_seconds(self._ticked))
         elif self._silence_left:
             self._silence_left -= 1
             self._send(self._encoder.encode(SILENT_FRAME), False)
@@ -147,6 +160,11 @@ class Outbound:
             if now >= self._comfort_at:
                 self._comfort_at = now + self._comfort_interval_s
                 self._send(self._encoder.comfort, False)
+        if queued is not None:
+            self._ledger.sent(queued.part, queued.samples, now)
+            if queued.part != self._playing:
+                self._playing = queued.part
+                self._started(queued.part, now)
 
     def _send(self, payload: bytes, marker: bool) -> None:
         packet = rtp.build(self._payload_type, marker, self._sequence, self.timestamp, self.ssrc, payload)

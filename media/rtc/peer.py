@@ -227,6 +227,19 @@ class Peer:
         its time: `loop.time()` at the first frame of the leg and 20 ms more for each frame since. None: nobody."""
         self._outbound.on_sent = on_sent
 
+    def mix(self, mix: Callable[[bytes | None], bytes | None] | None) -> None:
+        """From the next frame on send what `mix` makes of the agent's frame of that moment (960 bytes, None where
+        the agent is silent); None from it is silence. `mix` None: the agent alone again."""
+        self._outbound.mix = mix
+
+    def mute_agent(self, muted: bool) -> None:
+        """The agent's audio stays queued; others who are mixed in are heard."""
+        self._outbound.muted = muted
+
+    def continue_from(self, before: Peer) -> None:
+        """A new leg of the same call takes up what the old one had still to say. Close the old one afterwards."""
+        self._outbound.adopt(before._outbound)
+
     def heard_ms(self, part: PartKey) -> int:
         """Of this part, by now; keeps answering after it was cut or heard wholly."""
         return self._outbound.heard_ms(part, self._loop.time())
