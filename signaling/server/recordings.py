@@ -44,8 +44,10 @@ class Recordings:
         *,
         bucket: Bucket | None = None,
         audit: AuditTrail | None = None,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """Touches nothing yet: the folder is made for the first recording."""
+        self._look_every_s = look_every_s
         self._path = folder
         self._folder = Folder(folder)
         self._book = book
@@ -144,11 +146,11 @@ class Recordings:
             try:
                 await self._register()
                 await self._remove()
-                wait_s = LOOK_EVERY_S
+                wait_s = self._look_every_s
             except OSError as error:
-                if wait_s <= LOOK_EVERY_S:
+                if wait_s <= self._look_every_s:
                     log.error("recordings.waiting files=%d: %s", len(self._waiting), error)
-                wait_s = min(LONGEST_WAIT_S, max(LOOK_EVERY_S, wait_s) * 2)
+                wait_s = min(LONGEST_WAIT_S, max(self._look_every_s, wait_s) * 2)
 
     async def close(self) -> None:
         """Finishes what is still being recorded, and registers it if the database is there; else the next start does.
