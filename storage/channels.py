@@ -20,6 +20,11 @@ def calls_pattern(tenant: str = "*") -> str:
     return f"cordboard:{tenant}:calls:*"
 
 
+def tenant_of(channel: str) -> str:
+    """The tenant in the name of a public channel."""
+    return channel.split(":")[1]
+
+
 def desk_channel(tenant: str) -> str:
     """Public channel of what happens without a call: agents published, presence, lost nodes."""
     return f"cordboard:{tenant}:desk"

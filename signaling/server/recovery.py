@@ -25,12 +25,12 @@ class LeftOpen(Protocol):
     @property
     def tenant(self) -> str: ...
     @property
-    def started_at(self) -> str:
-        """RFC 3339, of its first event."""
+    def started_at(self) -> datetime:
+        """Of its first event."""
 
     @property
-    def last_at(self) -> str:
-        """RFC 3339, of its last event that is on disk."""
+    def last_at(self) -> datetime:
+        """Of its last event that is known."""
 
     @property
     def last_seq(self) -> int: ...
@@ -44,7 +44,7 @@ def finish_stories(calls: Iterable[LeftOpen], emit: Callable[[Envelope], None], 
     """
     count = 0
     for call in calls:
-        lasted = datetime.fromisoformat(call.last_at) - datetime.fromisoformat(call.started_at)
+        lasted = call.last_at - call.started_at
         ended = CallEnded(
             reason="node_lost",
             duration_ms=max(0, round(lasted.total_seconds() * 1000)),

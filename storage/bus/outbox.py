@@ -10,6 +10,7 @@ import enum
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -46,8 +47,8 @@ class OpenCall:
 
     call_id: str
     tenant: str
-    started_at: str  # RFC 3339, of its first event
-    last_at: str  # RFC 3339, of its last event that is known
+    started_at: datetime  # of its first event, aware
+    last_at: datetime  # of its last event that is known
     last_seq: int
 
 

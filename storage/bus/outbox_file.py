@@ -1,26 +1,30 @@
 """The outbox on disk: one SQLite file in WAL mode, and the few statements that are used on it.
 
     events   what no worker has acknowledged yet, in the order it was emitted
-    calls    calls that have begun and not ended, with the last number that is on disk
+    calls    calls that have begun and not ended, with the last number that is on disk; kept by a trigger
     state    up to which event everything was given to Redis
 
-Synchronous, and for one thread at a time. Statements take many rows each: SQLite works without Python's
-interpreter lock during one, so a group of events holds up the event loop a few times, not once a row.
+Synchronous, and for one thread at a time. A statement takes many rows: SQLite works without Python's
+interpreter lock during one, so a group of events asks for the lock once, and audio hardly notices.
 What was said lies in this file: deleted content is overwritten with zeros (`secure_delete`).
 """
 
 from __future__ import annotations
 
+import enum
 import fcntl
+import functools
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from storage.bus.outbox import OpenCall, Sent
+from storage.channels import tenant_of
 
 Fsync = Literal["normal", "full"]
 
@@ -32,34 +36,35 @@ CREATE TABLE events (
     channel   TEXT NOT NULL,
     body      BLOB NOT NULL,
     kept_at   REAL NOT NULL,        -- seconds since 1970
+    step      INTEGER NOT NULL,     -- see Step
     stream_id TEXT                  -- where it stands in Redis, once it has stood there for a while
 ) STRICT;
 CREATE INDEX in_redis ON events (number) WHERE stream_id IS NOT NULL;
 CREATE TABLE calls (
     call_id    TEXT PRIMARY KEY,
-    tenant     TEXT NOT NULL,
-    started_at TEXT NOT NULL,
-    last_at    TEXT NOT NULL,
+    channel    TEXT NOT NULL,
+    started_at REAL NOT NULL,       -- seconds since 1970
+    last_at    REAL NOT NULL,
     last_seq   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER call_goes_on AFTER INSERT ON events WHEN new.step = 0 BEGIN
+    INSERT INTO calls VALUES (
+        substr(new.event_id, 1, instr(new.event_id, ':') - 1), new.channel, new.kept_at, new.kept_at,
+        CAST(substr(new.event_id, instr(new.event_id, ':') + 1) AS INTEGER)
+    ) ON CONFLICT (call_id) DO UPDATE SET last_at = excluded.last_at, last_seq = excluded.last_seq;
+END;
+CREATE TRIGGER call_ends AFTER INSERT ON events WHEN new.step = 1 BEGIN
+    DELETE FROM calls WHERE call_id = substr(new.event_id, 1, instr(new.event_id, ':') - 1);
+END;
 CREATE TABLE state (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), delivered INTEGER NOT NULL) STRICT;
 INSERT INTO state VALUES (1, -1);
 """
 
-# "?" stands for the rows.
-_KEEP_EVENTS = "INSERT OR IGNORE INTO events (number, event_id, channel, body, kept_at) VALUES ?"
-_KEEP_CALLS = """
-INSERT INTO calls (call_id, tenant, started_at, last_at, last_seq) VALUES ?
-ON CONFLICT (call_id) DO UPDATE SET last_at = excluded.last_at, last_seq = excluded.last_seq
-"""
-
-# Rows of one INSERT: powers of two, so that a handful of prepared statements serves every group.
-_CHUNKS = (256, 64, 16, 4, 1)
+# Rows of one INSERT. Every number up to it has a prepared statement of its own, made at its first use.
+_AT_ONCE = 128
 
 # Besides its body an event takes about this much: ids, channel, both indexes.
 ROW_OVERHEAD_BYTES = 200
-
-T = TypeVar("T")
 
 
 class OutboxError(Exception):
@@ -70,6 +75,14 @@ class OutboxBusy(OutboxError):
     """Another process uses this outbox."""
 
 
+class Step(enum.IntEnum):
+    """What an event says about its call."""
+
+    GOES_ON = 0
+    ENDS = 1
+    AFTER_THE_END = 2
+
+
 class Row(NamedTuple):
     """An event as it is put down."""
 
@@ -78,15 +91,7 @@ class Row(NamedTuple):
     channel: str
     body: bytes
     kept_at: float
-
-
-class CallState(NamedTuple):
-    """How far a call is."""
-
-    tenant: str
-    started_at: str
-    last_at: str
-    last_seq: int
+    step: int
 
 
 class Held(NamedTuple):
@@ -120,7 +125,9 @@ class OutboxFile:
             ) from error
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, cached_statements=2 * _AT_ONCE
+            )
             self._prepare(fsync)
         except (sqlite3.Error, OSError) as error:
             os.close(self._lock)
@@ -151,36 +158,20 @@ class OutboxFile:
 
     # Writing
 
-    def write(
-        self,
-        *,
-        rows: Sequence[Row],
-        deleted: Collection[str],
-        placed: Mapping[str, str],
-        calls: Mapping[str, CallState],
-        ended: Collection[str],
-        delivered: int,
-    ) -> Held:
-        """One group, all or nothing. Returns what went from the file.
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Put events down, in order. When it raises, some may be: keeping them again changes nothing."""
+        for start in range(0, len(rows), _AT_ONCE):
+            chunk = rows[start : start + _AT_ONCE]
+            self._connection.execute(_keep(len(chunk)), [value for row in chunk for value in row])
 
-        `deleted` are event ids, `placed` is event id → stream id, `ended` are call ids.
+    def settle(self, *, deleted: Collection[str], placed: Mapping[str, str], delivered: int) -> Held:
+        """What has become of events: all of this or nothing. Returns what went from the file.
+
+        `deleted` are event ids, `placed` is event id → stream id, `delivered` the number up to which Redis has
+        been given everything.
         """
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for chunk in _chunks(rows):
-                self._connection.execute(
-                    _KEEP_EVENTS.replace("?", _places(5, len(chunk))),
-                    [value for row in chunk for value in row],
-                )
-            for some in _chunks(list(calls.items())):
-                self._connection.execute(
-                    _KEEP_CALLS.replace("?", _places(5, len(some))),
-                    [value for call_id, state in some for value in (call_id, *state)],
-                )
-            if ended:
-                self._connection.execute(
-                    "DELETE FROM calls WHERE call_id IN (SELECT value FROM json_each(?))", [_json(ended)]
-                )
             if placed:
                 self._connection.execute(
                     "UPDATE events SET stream_id = found.value FROM json_each(?) AS found"
@@ -277,10 +268,18 @@ class OutboxFile:
     def open_calls(self) -> list[OpenCall]:
         """Calls that have begun and not ended, the oldest first."""
         rows = self._connection.execute(
-            "SELECT call_id, tenant, started_at, last_at, last_seq FROM calls ORDER BY started_at, call_id"
-        ).fetchall()
-        names = ("call_id", "tenant", "started_at", "last_at", "last_seq")
-        return [OpenCall(**dict(zip(names, row, strict=True))) for row in rows]
+            "SELECT call_id, channel, started_at, last_at, last_seq FROM calls ORDER BY started_at, call_id"
+        )
+        return [
+            OpenCall(
+                call_id=call_id,
+                tenant=tenant_of(channel),
+                started_at=datetime.fromtimestamp(started_at, UTC),
+                last_at=datetime.fromtimestamp(last_at, UTC),
+                last_seq=last_seq,
+            )
+            for call_id, channel, started_at, last_at, last_seq in rows
+        ]
 
     def close(self) -> None:
         """Move the write-ahead log into the file and give the lock back."""
@@ -292,7 +291,7 @@ class OutboxFile:
         return row
 
     def _rows(self, where: str, *values: Any) -> list[Row]:
-        statement = "SELECT number, event_id, channel, body, kept_at FROM events " + where  # noqa: S608 - ours
+        statement = "SELECT number, event_id, channel, body, kept_at, step FROM events " + where  # noqa: S608 - ours
         return [Row(*row) for row in self._connection.execute(statement, values)]
 
 
@@ -310,17 +309,11 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    start = 0
-    for size in _CHUNKS:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
-
-
-def _places(columns: int, rows: int) -> str:
-    one = "(" + ", ".join("?" * columns) + ")"
-    return ", ".join([one] * rows)
+@functools.cache
+def _keep(rows: int) -> str:
+    places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+    # A number that is there already was put down by a try that failed half-way.
+    return f"INSERT OR IGNORE INTO events (number, event_id, channel, body, kept_at, step) VALUES {places}"  # noqa: S608
 
 
 def _json(value: Collection[str] | Mapping[str, str]) -> str:

@@ -20,9 +20,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from storage.bus.outbox import Sent
-from storage.bus.outbox_file import ROW_OVERHEAD_BYTES, CallState, Held, OutboxFile, Row
-from storage.envelope import Envelope
+from storage.bus.outbox import Sent, call_of
+from storage.bus.outbox_file import ROW_OVERHEAD_BYTES, Held, OutboxFile, Row
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +37,6 @@ _LOOK_AT_AGE_EVERY_S = 1.0
 _SHRINK_WHEN_QUIET_S = 10.0
 
 T = TypeVar("T")
-
-
-class NewRow(NamedTuple):
-    """An event to put down, and what it says about its call."""
-
-    row: Row
-    call_id: str
-    tenant: str
-    seq: int
-    at: str
-    ends_call: bool
-    moves_call: bool  # False for what may come after the end
 
 
 class Acknowledged(NamedTuple):
@@ -73,7 +60,7 @@ class _Stop(NamedTuple):
     pass
 
 
-_Job = NewRow | Acknowledged | Placed | _Ask | _Stop
+_Job = list[Row] | Acknowledged | Placed | _Ask | _Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +87,10 @@ class OutboxWriter:
         self._tell: Callable[[Report], None] = lambda report: None
         self.delivered = delivered  # set by the event loop; goes to disk with the next group
         # What follows belongs to the thread.
-        self._unsaved: dict[str, NewRow] = {}
+        self._unsaved: dict[str, Row] = {}
         self._undeleted: set[str] = set()
         self._unplaced: dict[str, str] = {}
-        self._calls: dict[str, CallState] = {}
-        self._ended: set[str] = set()
-        self._changed = False
+        self._unsettled = False
         self._released = highest
         self._taken = 0
         self._held = file.held()
@@ -120,7 +105,7 @@ class OutboxWriter:
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
-    def put(self, job: NewRow | Acknowledged | Placed) -> None:
+    def put(self, job: list[Row] | Acknowledged | Placed) -> None:
         """Queue a job: about a microsecond, never blocks. Whoever calls keeps the bound (see SqliteOutbox)."""
         self._jobs.put(job)
 
@@ -148,7 +133,7 @@ class OutboxWriter:
 
     def rows_after(self, number: int, limit: int) -> tuple[list[Row], int]:
         """Events behind this place, in order; and the last place that the thread has come to."""
-        rows = self._with_unsaved(self._file.after(number, limit), lambda new: new.row.number > number)
+        rows = self._with_unsaved(self._file.after(number, limit), lambda row: row.number > number)
         return rows[:limit], self._released
 
     def rows_named(self, event_ids: Collection[str]) -> list[Row]:
@@ -156,11 +141,11 @@ class OutboxWriter:
         self._file.unplace(event_ids)
         for event_id in event_ids:
             self._unplaced.pop(event_id, None)
-        return self._with_unsaved(self._file.named(event_ids), lambda new: new.row.event_id in event_ids)
+        return self._with_unsaved(self._file.named(event_ids), lambda row: row.event_id in event_ids)
 
     def rows_of_call(self, call_id: str) -> list[Row]:
         """The events of one call, in the order they were emitted."""
-        return self._with_unsaved(self._file.of_call(call_id), lambda new: new.call_id == call_id)
+        return self._with_unsaved(self._file.of_call(call_id), lambda row: call_of(row.event_id) == call_id)
 
     def in_redis(self, after: int, limit: int) -> tuple[list[Sent], int]:
         """See OutboxFile."""
@@ -168,20 +153,17 @@ class OutboxWriter:
 
     def erase(self, call_ids: Collection[str]) -> list[int]:
         """Numbers of the events that are gone now."""
-        unsaved = [new for new in self._unsaved.values() if new.call_id in call_ids]
-        for new in unsaved:
-            del self._unsaved[new.row.event_id]
-        for call_id in call_ids:
-            self._calls.pop(call_id, None)
-        gone = self._file.erase(call_ids)
-        gone += [(new.row.number, len(new.row.body) + ROW_OVERHEAD_BYTES) for new in unsaved]
+        unsaved = [row for row in self._unsaved.values() if call_of(row.event_id) in call_ids]
+        for row in unsaved:
+            del self._unsaved[row.event_id]
+        gone = self._file.erase(call_ids) + [(row.number, _size(row)) for row in unsaved]
         self._count(-len(gone), -sum(size for _, size in gone))
         return [number for number, _ in gone]
 
-    def _with_unsaved(self, rows: list[Row], fits: Callable[[NewRow], bool]) -> list[Row]:
+    def _with_unsaved(self, rows: list[Row], fits: Callable[[Row], bool]) -> list[Row]:
         if not self._unsaved:
             return rows
-        return sorted([*rows, *(new.row for new in self._unsaved.values() if fits(new))])
+        return sorted([*rows, *(row for row in self._unsaved.values() if fits(row))])
 
     # The thread
 
@@ -201,7 +183,7 @@ class OutboxWriter:
                 jobs = [first, *self._all_jobs(_GROUP - 1)]
             questions = self._take(jobs)
             going = not any(isinstance(job, _Stop) for job in jobs)
-            if self._changed and (time.monotonic() >= self._try_at or not going):
+            if (self._unsaved or self._unsettled) and (time.monotonic() >= self._try_at or not going):
                 self._commit()
                 last_commit = time.monotonic()
             self._report()
@@ -227,53 +209,45 @@ class OutboxWriter:
         questions: list[_Ask] = []
         for job in jobs:
             match job:
-                case NewRow():
-                    self._take_row(job)
+                case list():
+                    for row in job:
+                        self._take_row(row)
                 case Acknowledged():
                     self._take_acknowledged(job.event_ids)
                 case Placed():
                     self._unplaced.update(job.stream_ids)
-                    self._changed = True
+                    self._unsettled = True
                 case _Ask():
                     questions.append(job)
                 case _Stop():
-                    self._changed = True  # how far Redis has got goes to disk
+                    self._unsettled = True  # how far Redis has got goes to disk
         return questions
 
-    def _take_row(self, new: NewRow) -> None:
+    def _take_row(self, row: Row) -> None:
         self._taken += 1
-        self._released = new.row.number
-        self._unsaved[new.row.event_id] = new
-        self._count(1, len(new.row.body) + ROW_OVERHEAD_BYTES)
-        self._changed = True
-        if new.ends_call:
-            self._calls.pop(new.call_id, None)
-            self._ended.add(new.call_id)
-        elif new.moves_call:
-            known = self._calls.get(new.call_id)
-            started_at = new.at if known is None else known.started_at
-            self._calls[new.call_id] = CallState(new.tenant, started_at, new.at, new.seq)
+        self._released = row.number
+        self._unsaved[row.event_id] = row
+        self._count(1, _size(row))
 
     def _take_acknowledged(self, event_ids: Collection[str]) -> None:
         for event_id in event_ids:
-            new = self._unsaved.pop(event_id, None)
-            if new is None:
+            row = self._unsaved.pop(event_id, None)
+            if row is None:
                 self._undeleted.add(event_id)
             else:
-                self._count(-1, -len(new.row.body) - ROW_OVERHEAD_BYTES)
+                self._count(-1, -_size(row))
             self._unplaced.pop(event_id, None)
-        self._changed = True
+        self._unsettled = True
 
     def _commit(self) -> None:
         try:
-            gone = self._file.write(
-                rows=[new.row for new in self._unsaved.values()],
-                deleted=self._undeleted,
-                placed=self._unplaced,
-                calls=self._calls,
-                ended=self._ended,
-                delivered=self.delivered,
-            )
+            if self._unsaved:
+                self._file.keep(list(self._unsaved.values()))
+            if self._unsettled:
+                gone = self._file.settle(
+                    deleted=self._undeleted, placed=self._unplaced, delivered=self.delivered
+                )
+                self._count(-gone.events, -gone.bytes)
         except Exception as error:  # also what nobody has thought of: this thread must not end
             if self._fault is None:
                 log.error(
@@ -288,13 +262,11 @@ class OutboxWriter:
         if self._fault is not None:
             log.warning("outbox.disk_back path=%s saved=%d", self._file.path, len(self._unsaved))
         self._fault, self._try_at = None, 0.0
-        self._count(-gone.events, -gone.bytes)
         self._unsaved.clear()
-        self._undeleted.clear()
-        self._unplaced.clear()
-        self._calls.clear()
-        self._ended.clear()
-        self._changed = False
+        if self._unsettled:
+            self._undeleted.clear()
+            self._unplaced.clear()
+            self._unsettled = False
 
     def _count(self, events: int, size: int) -> None:
         self._held = Held(self._held.events + events, self._held.bytes + size)
@@ -325,7 +297,7 @@ class OutboxWriter:
                 on_disk = self._file.oldest_kept_at()
             except sqlite3.Error:
                 on_disk = self._oldest_kept_at
-            unsaved = next((new.row.kept_at for new in self._unsaved.values()), None)
+            unsaved = next((row.kept_at for row in self._unsaved.values()), None)
             self._oldest_kept_at = on_disk if on_disk is not None else unsaved
         return self._oldest_kept_at
 
@@ -353,15 +325,5 @@ class OutboxWriter:
             return
 
 
-def new_row(row: Row, envelope: Envelope) -> NewRow:
-    """What this event says about its call. Only numbered events are put down."""
-    assert envelope.seq is not None
-    return NewRow(
-        row,
-        call_id=envelope.call_id,
-        tenant=envelope.tenant,
-        seq=envelope.seq,
-        at=envelope.at,
-        ends_call=envelope.type == "call.ended",
-        moves_call=envelope.type != "call.annotated",
-    )
+def _size(row: Row) -> int:
+    return len(row.body) + ROW_OVERHEAD_BYTES

@@ -26,16 +26,19 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from storage.bus.cancellation import cancel_for_sure
 from storage.bus.outbox import Admission, Entry, OpenCall, Sent, belongs_to, call_of, entry_of
-from storage.bus.outbox_file import Fsync, OutboxFile, Row
-from storage.bus.outbox_writer import Acknowledged, OutboxWriter, Placed, Report, new_row
+from storage.bus.outbox_file import Fsync, OutboxFile, Row, Step
+from storage.bus.outbox_writer import Acknowledged, OutboxWriter, Placed, Report
 from storage.channels import partition_of, stream_name
 from storage.codec import decode
 from storage.envelope import Envelope
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_BYTES = 2 * 1024**3
 MAX_AGE_S = 24 * 3600.0
@@ -52,6 +55,10 @@ _SENT_IN_MEMORY = 50_000  # places of events in Redis; older ones are put down o
 # A batch holds this many repeats at most, so that they never hold up what is new, nor wait for ever.
 _AGAIN_SHARE = 4
 _READ_AGAIN_AFTER_S = 1.0
+# Acknowledgements are gathered for so long: nobody waits for them, and each commit costs.
+_GATHER_S = 0.05
+
+_STEPS = {"call.ended": Step.ENDS, "call.annotated": Step.AFTER_THE_END}
 
 
 class SqliteOutbox:
@@ -83,6 +90,8 @@ class SqliteOutbox:
         self._unsettled_after_s = unsettled_after_s
         self._window = window
         self._wake: Callable[[], None] = lambda: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gathered: list[Row] = []
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -103,12 +112,15 @@ class SqliteOutbox:
         self._again: deque[Entry] = deque()
         self._again_out = asyncio.Event()
         self._sent: OrderedDict[str, tuple[str, float]] = OrderedDict()  # event id → (stream id, when)
+        self._acknowledged: list[str] = []
         self._looked_up_to = -1
 
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to put down what has been appended. `wake` is called in the event loop."""
         self._wake = wake
+        self._loop = asyncio.get_running_loop()
         self._writer.start(self._heard)
+        self._hand_over()
         if self._held.events:
             log.info("outbox.left_over events=%d: from before this start, sent again", self._held.events)
         self._read_on()
@@ -120,6 +132,8 @@ class SqliteOutbox:
         self._closed = True
         if self._reading is not None:
             await cancel_for_sure(self._reading)
+        self._hand_over()
+        self._put_down_acknowledged()
         lost = await self._writer.stop()
         if lost:
             log.error("outbox.closed_unsaved events=%d: the disk does not take them, they are lost", lost)
@@ -147,9 +161,22 @@ class SqliteOutbox:
             self._read_up_to = number
         self._last = number
         self._put += 1
-        row = Row(number, envelope.id, channel, body, time.time())
-        self._writer.put(new_row(row, envelope))
+        step = _STEPS.get(envelope.type, Step.GOES_ON)
+        # Handed over at the end of this turn of the loop: waking a thread is dear, and so it is done once.
+        if not self._gathered and self._loop is not None:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(Row(number, envelope.id, channel, body, time.time(), step))
         return Admission.TAKEN
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._writer.put(self._gathered)
+            self._gathered = []
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """The writer's answer after it has seen everything that was appended until now."""
+        self._hand_over()
+        return await self._writer.ask(question)
 
     # Out
 
@@ -180,10 +207,17 @@ class SqliteOutbox:
         self._read_on()
 
     def acknowledged(self, event_ids: Collection[str]) -> None:
-        """Delete these; the writer does it."""
+        """Delete these; the writer does it a moment later."""
         for event_id in event_ids:
             self._sent.pop(event_id, None)
-        self._writer.put(Acknowledged(event_ids))
+        if not self._acknowledged:
+            asyncio.get_running_loop().call_later(_GATHER_S, self._put_down_acknowledged)
+        self._acknowledged.extend(event_ids)
+
+    def _put_down_acknowledged(self) -> None:
+        if self._acknowledged:
+            self._writer.put(Acknowledged(self._acknowledged))
+            self._acknowledged = []
 
     def __len__(self) -> int:
         return len(self._queue) + self._behind + len(self._again)
@@ -226,13 +260,13 @@ class SqliteOutbox:
         """
         self._put_down_places(before=time.monotonic() - self._unsettled_after_s)
         after = self._looked_up_to
-        sent, last = await self._writer.ask(lambda: self._writer.in_redis(after, limit))
+        sent, last = await self._ask(lambda: self._writer.in_redis(after, limit))
         self._looked_up_to = last if sent else -1
         return sent
 
     async def send_again(self, event_ids: Collection[str]) -> None:
         """See `Outbox`. Raises sqlite3.Error where the disk does not answer."""
-        rows = await self._writer.ask(lambda: self._writer.rows_named(set(event_ids)))
+        rows = await self._ask(lambda: self._writer.rows_named(set(event_ids)))
         for row in rows:
             self._sent.pop(row.event_id, None)
             self._again.append(_entry(row, publish=False))
@@ -256,7 +290,7 @@ class SqliteOutbox:
 
     async def events_after(self, call_id: str, after: int, limit: int) -> list[Envelope]:
         """See `Outbox`. Raises sqlite3.Error where the disk does not answer."""
-        rows = await self._writer.ask(lambda: self._writer.rows_of_call(call_id))
+        rows = await self._ask(lambda: self._writer.rows_of_call(call_id))
         events = sorted((decode(row.body) for row in rows), key=lambda event: event.seq or 0)
         return [event for event in events if event.seq is not None and event.seq > after][:limit]
 
@@ -266,7 +300,7 @@ class SqliteOutbox:
         Raises sqlite3.Error where the disk does not answer.
         """
         self._forget(call_ids)
-        gone = await self._writer.ask(lambda: self._writer.erase(call_ids))
+        gone = await self._ask(lambda: self._writer.erase(call_ids))
         self._forget(call_ids)  # what was being read from disk meanwhile
         self._behind -= sum(number > self._read_up_to for number in gone)
         return len(gone)
@@ -333,7 +367,7 @@ class SqliteOutbox:
         limit = max(1, self._window // 4)
         after = self._read_up_to
         try:
-            rows, seen = await self._writer.ask(lambda: self._writer.rows_after(after, limit))
+            rows, seen = await self._ask(lambda: self._writer.rows_after(after, limit))
         except sqlite3.Error as error:
             log.warning("outbox.unreadable error=%s: tried again", error)
             await asyncio.sleep(_READ_AGAIN_AFTER_S)
