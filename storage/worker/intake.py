@@ -41,7 +41,8 @@ _LOOK_EVERY_S = 0.02
 
 # Longer than the longest batch takes while Postgres answers; a live worker's entries are not taken from it.
 CLAIM_IDLE_MS = 30_000
-# A worker that has asked for nothing for so long is gone: a live one asks twice a second.
+# A worker that has been given nothing for so long is taken for gone. One that is only idle loses nothing: Redis
+# enters it again with its next entry.
 _GONE_IDLE_MS = 3_600_000
 # An entry that has been handed out this often ends its worker each time.
 MAX_DELIVERIES = 10
