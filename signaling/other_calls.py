@@ -129,6 +129,15 @@ class OtherCalls:
         """Calls of which something is missing, and the number after which it is."""
         return {call_id: call.complete for call_id, call in self._calls.items() if call.has_hole}
 
+    def has_hole(self, call_id: str) -> bool:
+        call = self._calls.get(call_id)
+        return call is not None and call.has_hole
+
+    def is_ahead(self, call_id: str) -> bool:
+        """Events beyond a missing one were heard."""
+        call = self._calls.get(call_id)
+        return call is not None and bool(call.ahead)
+
     def forget_ended(self, now: datetime) -> None:
         """Calls that ended more than SHOWN_AFTER_END ago."""
         gone = [

@@ -25,8 +25,7 @@ class Record(Archive):
         page = await super().list_calls(which, cursor=cursor, limit=limit)
         return Page(items=page.items, next=page.next)
 
-
-    async def search(self, query: Query, **asked: Any) -> Page[Hit]:  # type: ignore[override]  # the same
+    async def search(self, query: Query, **asked: Any) -> Page[Hit]:  # type: ignore[override]
         page = await super().search(query, **asked)
         return Page(items=page.items, next=page.next)
 

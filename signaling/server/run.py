@@ -23,6 +23,7 @@ from signaling.server.agent_shelf import AgentShelf
 from signaling.server.books import AnsweringAgents, RegisteredTools
 from signaling.server.call_session import CallServices
 from signaling.server.model_probe import ModelProbe
+from signaling.server.neighbours import Neighbours
 from signaling.server.practice import Diary, KnownCustomers, Record
 from signaling.server.published_agents import PublishedAgents
 from signaling.server.recordings import Recordings
@@ -36,8 +37,6 @@ from storage.bus.cancellation import cancel_for_sure
 from storage.bus.outbox_file import OutboxError
 from storage.bus.publisher import Publisher
 from storage.bus.sqlite_outbox import SqliteOutbox
-from storage.bus.subscriber import Subscriber
-from storage.channels import calls_pattern
 from storage.envelope import Envelope
 from storage.objects.bucket import Bucket, BucketAddress
 from storage.postgres.agents import AgentStore
@@ -124,9 +123,13 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             degraded=health.degraded,
             unready=lambda: [reason for reason in (probe.problem, publisher.problem) if reason is not None],
         )
+        record = Record(database, settings.tenant)
+        neighbours = Neighbours(
+            settings.redis_url, settings.tenant, record=record, feed=feed, ours=switchboard.owns
+        )
         app = make_app(
             switchboard,
-            Record(database, settings.tenant),
+            record,
             feed,
             settings,
             agents=AnsweringAgents(shelf),
@@ -134,6 +137,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             tools=RegisteredTools(tools),
             recordings=recordings,
             people=PeopleBook(database, settings.tenant),
+            others=neighbours,
+            unstored=publisher,
         )
         listener = Listener(app, host=settings.server.host, port=settings.server.port)
         try:
@@ -149,7 +154,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 group.create_task(health.watch(), name="database check"),
                 group.create_task(recordings.keep(), name="recordings"),
                 group.create_task(published.watch(settings.redis_url, settings.tenant), name="agents"),
-                group.create_task(_other_nodes(settings, switchboard, feed), name="other nodes' events"),
+                group.create_task(neighbours.run(), name="other nodes"),
+                group.create_task(switchboard.forget(publisher), name="ended calls"),
             ]
             # What was loaded stays for good: a full collection over it would hold up every call for 0.1 s.
             gc.collect()
@@ -251,14 +257,6 @@ class _Health:
                 )
             self._database_reachable = reachable
             await asyncio.sleep(DATABASE_CHECK_EVERY_S if reachable else 1.0)
-
-
-async def _other_nodes(settings: Settings, switchboard: Switchboard, feed: Feed) -> None:
-    """Calls of other nodes for this node's dashboards."""
-    assert settings.redis_url is not None
-    async for envelope in Subscriber(settings.redis_url, [calls_pattern(settings.tenant)]):
-        if not switchboard.owns(envelope.call_id):
-            feed.publish(envelope)
 
 
 def _endpoint(settings: Settings) -> Endpoint:

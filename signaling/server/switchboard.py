@@ -1,7 +1,7 @@
 """All calls of this process: who is taken, who is running, and how the house is emptied.
 
 Implements `signaling.web.ports.CallDesk`. The dictionary of sessions is the one directory of live calls; an
-ended call stays readable for RECENT_S, because the storage worker needs a moment before the record can answer.
+ended call stays readable for RECENT_S, and for as long as not all of it is on record.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from signaling.errors import (
     UnknownCall,
 )
 from signaling.server.call_session import CallServices, CallSession
-from signaling.web.ports import IceCandidate, Readiness
+from signaling.web.ports import IceCandidate, Readiness, Unstored
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope
 from storage.events import EndReason
@@ -37,6 +37,12 @@ from storage.projection import CallProjection, CallView, TranscriptEntry
 log = logging.getLogger(__name__)
 
 RECENT_S = 60.0
+FORGET_EVERY_S = 10.0
+# Of ended calls that wait for a record that is down: 100 MB, some 500 calls. The longest over goes first; what
+# the outbox still has of it is answered from there.
+MOST_EVENTS_KEPT = 100_000
+# Calls of which we know that their events are our own when Redis brings them back, perhaps hours late.
+MOST_CALLS_KNOWN = 50_000
 # A goodbye (12 s at most), the last words' transcription (5 s) and closing; then the process goes.
 GOODBYE_AND_RECORD_S = 20.0
 
@@ -70,6 +76,7 @@ class EndedCall:
 
     projection: CallProjection
     journal: list[Envelope]
+    ended_at: float  # the loop's time
 
 
 class Switchboard:
@@ -96,7 +103,8 @@ class Switchboard:
         self._degraded = degraded
         self._unready = unready
         self._sessions: dict[str, CallSession] = {}
-        self._recent: dict[str, EndedCall] = {}
+        self._recent: dict[str, EndedCall] = {}  # the longest over first
+        self._ours: dict[str, None] = {}  # the oldest first
         self._answering = 0
         self._model_failure: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -110,7 +118,7 @@ class Switchboard:
             raise UnknownAgent(f"There is no agent {agent_id!r}.", fix="GET /v1/agents lists them.")
         self._admit()
         session = CallSession(
-            call_id=new_call_id(),
+            call_id=self._new_call(),
             agent=agent,
             tools=self._tools.chosen(agent.tools),
             caller=caller,
@@ -183,8 +191,17 @@ class Switchboard:
         return len(self._sessions)
 
     def owns(self, call_id: str) -> bool:
-        """The call's events come from this process."""
-        return call_id in self._sessions or call_id in self._recent
+        """The call's events come from this process, were it long ago."""
+        return call_id in self._ours
+
+    async def forget(self, unstored: Unstored) -> None:
+        """Let go of ended calls once they are on record. Until cancelled, which is safe at any time."""
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            due = self._loop.time() - RECENT_S
+            for call_id in [call_id for call_id, call in self._recent.items() if call.ended_at <= due]:
+                if not await unstored.events_after(call_id, -1, 1):
+                    self._recent.pop(call_id, None)
 
     async def drain(self, limit_s: float) -> None:
         """No new calls; running ones go on for `limit_s`, then the agents say goodbye. Returns when all are over.
@@ -222,8 +239,19 @@ class Switchboard:
 
     def _remember(self, session: CallSession) -> None:
         # Not the session itself: it holds seconds of audio, a peer and a socket.
-        self._recent[session.call_id] = EndedCall(projection=session.projection, journal=session.journal)
-        self._loop.call_later(RECENT_S, self._recent.pop, session.call_id, None)
+        self._recent[session.call_id] = EndedCall(
+            projection=session.projection, journal=session.journal, ended_at=self._loop.time()
+        )
+        kept = sum(len(call.journal) for call in self._recent.values())
+        while kept > MOST_EVENTS_KEPT and len(self._recent) > 1:
+            kept -= len(self._recent.pop(next(iter(self._recent))).journal)
+
+    def _new_call(self) -> str:
+        call_id = new_call_id()
+        self._ours[call_id] = None
+        if len(self._ours) > MOST_CALLS_KNOWN:
+            del self._ours[next(iter(self._ours))]
+        return call_id
 
     async def _emptied(self, within_s: float) -> None:
         sessions = list(self._sessions.values())

@@ -19,6 +19,7 @@ import asyncpg
 
 from storage.postgres.partitions import make_ahead, stray_rows
 from storage.postgres.pool import UNREACHABLE, Connection, Pool
+from storage.postgres.search import make_searchable
 from storage.postgres.standing_check import check_ended_calls
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,24 @@ async def standing_check(pool: Pool) -> None:
         log.info("worker.standing_check calls=%d incomplete=0", found.calls)
 
 
+async def searchable(pool: Pool) -> None:
+    """Utterances from before there was search, or from a worker of that time, get their search columns.
+
+    At most 50,000 rows a time (about five seconds, in transactions of 500), so that other duties get their turn.
+    """
+    filled = 0
+    for _ in range(100):
+        async with pool.acquire() as connection:
+            filled += (count := await make_searchable(connection, 500))
+        if count < 500:
+            break
+    if filled:
+        log.info("worker.made_searchable utterances=%d", filled)
+
+
 DUTIES: tuple[Duty, ...] = (
     Duty(name="months_ahead", every_s=DAY_S, work=months_ahead),
+    Duty(name="searchable", every_s=60.0, work=searchable),
     Duty(name="standing_check", every_s=HOUR_S, work=standing_check),
 )
 
