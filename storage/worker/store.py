@@ -8,7 +8,7 @@ the data itself is refused (class 22, 23, 54)                 halve the batch un
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -35,9 +35,13 @@ class _Readable:
     envelope: Envelope
 
 
-async def store(pool: Pool, entries: Sequence[Entry]) -> list[str]:
+Count = Callable[[Connection, Sequence[Envelope]], Awaitable[None]]
+
+
+async def store(pool: Pool, entries: Sequence[Entry], *, count: Count = after_insert) -> list[str]:
     """Put these into Postgres, or into `dead_letters`; returns the ids of the events taken care of.
 
+    `count` is given the events that were not on record before, inside the transaction that stores them.
     Returns only when all of it is committed. Raises what Postgres raised when the batch shall be held and
     given again; parts of it may be stored then, and storing them again changes nothing.
     """
@@ -49,7 +53,7 @@ async def store(pool: Pool, entries: Sequence[Entry]) -> list[str]:
             readable.append(_Readable(entry, _read(entry)))
         except EnvelopeError as error:
             await _put_aside(pool, entry, error.reason)
-    return await _store(pool, readable)
+    return await _store(pool, readable, count)
 
 
 def is_about_data(error: BaseException) -> bool:
@@ -70,7 +74,7 @@ def _read(entry: Entry) -> Envelope:
     return envelope
 
 
-async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
+async def _store(pool: Pool, readable: Sequence[_Readable], count: Count) -> list[str]:
     if not readable:
         return []
     batch = Batch()
@@ -79,7 +83,7 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
     try:
         async with pool.acquire() as connection, connection.transaction():
             added = await save_batch(connection, batch)
-            await _count(connection, [item.envelope for item in readable], added)
+            await _count(connection, [item.envelope for item in readable], added, count)
             for envelope, reason in batch.misfits:
                 await save_dead_letter(
                     connection,
@@ -95,7 +99,10 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
             await _put_aside(pool, readable[0].entry, f"{type(error).__name__}: {error}")
             return [str(readable[0].envelope.id)]
         middle = len(readable) // 2
-        return [*await _store(pool, readable[:middle]), *await _store(pool, readable[middle:])]
+        return [
+            *await _store(pool, readable[:middle], count),
+            *await _store(pool, readable[middle:], count),
+        ]
     for envelope, _ in batch.misfits:
         log.error(
             "worker.misfit call_id=%s seq=%s type=%s: in events, but in no other table; see dead_letters",
@@ -106,7 +113,9 @@ async def _store(pool: Pool, readable: Sequence[_Readable]) -> list[str]:
     return [str(item.envelope.id) for item in readable]
 
 
-async def _count(connection: Connection, envelopes: Sequence[Envelope], added: set[tuple[str, int]]) -> None:
+async def _count(
+    connection: Connection, envelopes: Sequence[Envelope], added: set[tuple[str, int]], count: Count
+) -> None:
     """Let the figures take in what is really new, each event once however often it was delivered.
 
     A fault in the figures must not cost the events: only what they wrote is undone then, and they are behind
@@ -118,7 +127,7 @@ async def _count(connection: Connection, envelopes: Sequence[Envelope], added: s
         return
     try:
         async with connection.transaction():  # a savepoint
-            await after_insert(connection, new_events)
+            await count(connection, new_events)
     except Exception as error:
         if _is_about_the_server(error):
             raise

@@ -150,6 +150,18 @@ async def test_events_that_come_twice_make_the_same_rows(redis_url: str, databas
     assert await dump(database_url) == before
 
 
+async def test_a_transaction_holds_up_to_500_events(redis_url: str, database_url: str) -> None:
+    events = many_calls(60)
+    await put(redis_url, events)
+
+    async with working(redis_url, database_url):
+        await settled(redis_url)
+
+    sizes = await rows(database_url, "SELECT count(*) FROM events GROUP BY xmin::text ORDER BY 1 DESC")
+    assert sum(int(str(size)) for (size,) in sizes) == len(events) == 1200
+    assert 400 < int(str(sizes[0][0])) <= 500
+
+
 async def test_two_workers_at_once_store_every_event_once(redis_url: str, database_url: str) -> None:
     events = many_calls(40)
 
