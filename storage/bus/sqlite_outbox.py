@@ -98,9 +98,8 @@ class SqliteOutbox:
         self._next = highest + 1
         self._given_before = delivered  # up to here an earlier process has published
         self._released = highest
-        self._put = self._safe = (
-            0  # events given to the writer, and those of them that need no memory any more
-        )
+        # Events that were appended; those of them that the writer counts; and that need no memory any more.
+        self._put = self._taken = self._safe = 0
         self._fault: str | None = None
         self._alarmed = False
 
@@ -227,7 +226,7 @@ class SqliteOutbox:
     @property
     def unacknowledged(self) -> int:
         """Events that are on disk (or wait for it), whether Redis has them or not."""
-        return self._held.events + self._put - self._safe
+        return self._held.events + self._put - self._taken
 
     @property
     def fullness(self) -> float:
@@ -323,6 +322,7 @@ class SqliteOutbox:
     def _heard(self, report: Report) -> None:
         released = report.released > self._released
         self._released = report.released
+        self._taken = report.taken
         self._safe = report.taken - report.unsaved
         self._held = report.held
         self._oldest_kept_at = report.oldest_kept_at
