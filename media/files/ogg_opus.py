@@ -1,7 +1,7 @@
 """One recording's file: stereo blocks in, Ogg/Opus (RFC 7845) on disk, whole at every page.
 
-A page is written each second and handed to the system at once, so that a process that is killed loses a second and
-leaves a file that plays. Until it is finished the file has another name, and is locked: whoever finds such a name
+A page ends each half second and is handed to the system when the next one is full, so that a process that is killed
+loses less than two seconds and leaves a file that plays. Until it is finished the file has another name, and is locked: whoever finds such a name
 without its lock knows that its writer is gone (see `media/files/unfinished.py`).
 
 What a setting costs (24 kHz stereo, one side speaking at a time, ms of one Zen 5 core a second of call, correlation
@@ -27,7 +27,7 @@ from media.format import SAMPLE_RATE
 from media.recording import BLOCK_SAMPLES
 
 BITRATE: Final = 48_000  # bit/s for both channels: 360 kB a minute at most, silence costs a tenth
-PAGE_US: Final = 1_000_000  # what a crash may cost, in microseconds
+PAGE_US: Final = 500_000  # microseconds; a crash costs up to two pages, and what the timeline still holds
 FILE_MODE: Final = 0o600  # people's voices: the server's own user and nobody else
 SUFFIX: Final = ".opus"  # RFC 7845 section 9
 UNFINISHED: Final = ".opus.part"
