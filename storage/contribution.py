@@ -16,6 +16,13 @@ from storage.metrics import STATUSES, Answer, Metrics, adds_up
 
 METHODS = ("ai", "caller", "operator", "policy", "failure")
 RUNGS = ("system_of_record", "confirmed_slots", "facts_heard", "model_judge", "caller_signal", "human_review")
+TOKENS = (
+    "input_text_tokens",
+    "input_audio_tokens",
+    "cached_tokens",
+    "output_text_tokens",
+    "output_audio_tokens",
+)
 _PARTS = LatencyBreakdown.__struct_fields__
 
 COUNTERS = (
@@ -68,11 +75,7 @@ COUNTERS = (
     "resolved",
     "tools_called",
     "tools_failed",
-    "input_text_tokens",
-    "input_audio_tokens",
-    "cached_tokens",
-    "output_text_tokens",
-    "output_audio_tokens",
+    *TOKENS,
     "priced_calls",
     "unpriced_calls",
     "cost_micro_usd",
@@ -291,11 +294,7 @@ def _tokens(metrics: Metrics) -> dict[str, int]:
     priced = usage.cost_micro_usd is not None
     achieved = sum(goal.status == "achieved" for goal in metrics.goals)
     return {
-        "input_text_tokens": usage.input_text_tokens,
-        "input_audio_tokens": usage.input_audio_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "output_text_tokens": usage.output_text_tokens,
-        "output_audio_tokens": usage.output_audio_tokens,
+        **{name: getattr(usage, name) for name in TOKENS},
         "priced_calls": int(priced),
         "unpriced_calls": int(not priced),
         "cost_micro_usd": usage.cost_micro_usd or 0,

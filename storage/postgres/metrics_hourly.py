@@ -7,16 +7,15 @@ order, hours before days and each by its key, so that two writers cannot wait fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from storage.contribution import COUNTERS, HISTOGRAMS, Key, Sum
+from storage.contribution import HISTOGRAMS, Key, Sum
+from storage.metric_sums import Grain, Sums, Window, added_up
 from storage.postgres.pool import Connection
 
-Grain = Literal["hour", "day"]
 _TABLES: Mapping[Grain, str] = {"hour": "metrics_hourly", "day": "metrics_daily"}
 FIGURES = ("counters", *HISTOGRAMS)
 _COLUMNS = ("tenant", "agent", "agent_version", "hour", *FIGURES)
@@ -33,38 +32,17 @@ ON CONFLICT (tenant, agent, agent_version, hour) DO UPDATE SET {set}
 _ADDED = ", ".join(f"{name} = added_up(old.{name}, excluded.{name})" for name in FIGURES)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in FIGURES)
 
-# Positions summed over all rows; the rows of a window and whom they are of are asked for alike everywhere.
 _WINDOW = """
-FROM {table}
+SELECT hour, {figures} FROM {table}
 WHERE tenant = $1 AND hour >= $2 AND hour < $3
   AND ($4::text IS NULL OR agent = $4) AND ($5::text IS NULL OR agent_version = $5)
 """
-
 _OF_DAY = """
 SELECT {columns} FROM {table}
 WHERE hour >= $1 AND hour < $2
 ORDER BY tenant COLLATE "C", agent COLLATE "C", agent_version COLLATE "C", hour
 FOR UPDATE
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Rows summed up: what figures are read from."""
-
-    counters: list[int]
-    histograms: dict[str, list[int]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Calls that began in [`since`, `until`), both full hours; of one agent, or of one of its versions."""
-
-    tenant: str
-    since: datetime
-    until: datetime
-    agent: str | None = None
-    agent_version: str | None = None
 
 
 def day_of(hour: str) -> str:
@@ -121,28 +99,28 @@ def _row(key: Key, sums: Sequence[Sum]) -> dict[str, Any]:
     return {**msgspec.structs.asdict(key), "counters": whole.counters, **whole.dense_histograms()}
 
 
-async def totals(connection: Connection, selection: Selection) -> Totals:
-    """The selection summed up: whole days from the table of days, what sticks out at both ends from the hours."""
-    summed = [
-        await _sum(connection, grain, selection, since, until)
-        for grain, since, until in pieces(selection.since, selection.until)
-    ]
-    return _joined(summed)
-
-
-async def series(connection: Connection, selection: Selection, grain: Grain) -> list[tuple[datetime, Totals]]:
-    """The selection by the hour or by the (UTC) day, oldest first; times without a call are left out."""
-    rows = await connection.fetch(
-        f"SELECT hour, {', '.join(FIGURES)} {_WINDOW.format(table=_TABLES[grain])} ORDER BY hour",
-        *_arguments(selection, selection.since, selection.until),
+async def totals(connection: Connection, tenant: str, window: Window) -> Sums:
+    """The window summed up: whole days from the table of days, what sticks out at both ends from the hours."""
+    return added_up(
+        [
+            _sums(row)
+            for grain, since, until in window.pieces()
+            for row in await _rows(connection, grain, tenant, window, since, until)
+        ]
     )
-    by_time: dict[datetime, list[Totals]] = {}
-    for row in rows:
-        by_time.setdefault(row["hour"], []).append(_totals(row))
-    return [(at, _joined(parts)) for at, parts in by_time.items()]
 
 
-async def rows_of_day(connection: Connection, grain: Grain, day: datetime) -> dict[Key, Totals]:
+async def series(
+    connection: Connection, tenant: str, window: Window, grain: Grain
+) -> list[tuple[datetime, Sums]]:
+    """The window by the hour or by the day, oldest first; times without a call are left out."""
+    by_time: dict[datetime, list[Sums]] = {}
+    for row in await _rows(connection, grain, tenant, window, window.since, window.until):
+        by_time.setdefault(row["hour"], []).append(_sums(row))
+    return [(at, added_up(by_time[at])) for at in sorted(by_time)]
+
+
+async def rows_of_day(connection: Connection, grain: Grain, day: datetime) -> dict[Key, Sums]:
     """Every row of one UTC day, locked until the transaction ends."""
     rows = await connection.fetch(
         _OF_DAY.format(table=_TABLES[grain], columns=", ".join(_COLUMNS)),
@@ -155,58 +133,17 @@ async def rows_of_day(connection: Connection, grain: Grain, day: datetime) -> di
             agent=row["agent"],
             agent_version=row["agent_version"],
             hour=row["hour"].strftime("%Y-%m-%dT%H:00:00Z"),
-        ): _totals(row)
+        ): _sums(row)
         for row in rows
     }
 
 
-def pieces(since: datetime, until: datetime) -> list[tuple[Grain, datetime, datetime]]:
-    """A window cut into whole days and the hours that stick out of them, in order; empty pieces are left out."""
-    midnight = timedelta(hours=since.hour)
-    first_day = since if not midnight else since - midnight + timedelta(days=1)
-    last_day = until - timedelta(hours=until.hour)
-    if first_day >= last_day:
-        return [("hour", since, until)]
-    cut: list[tuple[Grain, datetime, datetime]] = [
-        ("hour", since, first_day),
-        ("day", first_day, last_day),
-        ("hour", last_day, until),
-    ]
-    return [piece for piece in cut if piece[1] < piece[2]]
+async def _rows(
+    connection: Connection, grain: Grain, tenant: str, window: Window, since: datetime, until: datetime
+) -> list[Any]:
+    statement = _WINDOW.format(table=_TABLES[grain], figures=", ".join(FIGURES))
+    return list(await connection.fetch(statement, tenant, since, until, window.agent, window.agent_version))
 
 
-async def _sum(
-    connection: Connection, grain: Grain, selection: Selection, since: datetime, until: datetime
-) -> Totals:
-    rows = await connection.fetch(
-        f"SELECT {', '.join(FIGURES)} {_WINDOW.format(table=_TABLES[grain])}",
-        *_arguments(selection, since, until),
-    )
-    return _joined(_totals(row) for row in rows)
-
-
-def _arguments(selection: Selection, since: datetime, until: datetime) -> tuple[Any, ...]:
-    return selection.tenant, since, until, selection.agent, selection.agent_version
-
-
-def _totals(row: Any) -> Totals:
-    return Totals(counters=row["counters"], histograms={name: row[name] for name in HISTOGRAMS})
-
-
-def _joined(parts: Iterable[Totals]) -> Totals:
-    parts = list(parts)
-    return Totals(
-        counters=_position_by_position([part.counters for part in parts], len(COUNTERS)),
-        histograms={
-            name: _position_by_position([part.histograms[name] for part in parts], 0) for name in HISTOGRAMS
-        },
-    )
-
-
-def _position_by_position(rows: Sequence[Sequence[int]], length: int) -> list[int]:
-    summed = [0] * max([length, *(len(row) for row in rows)])
-    for row in rows:
-        for position, count in enumerate(row):
-            if count:
-                summed[position] += count
-    return summed
+def _sums(row: Any) -> Sums:
+    return Sums(counters=row["counters"], histograms={name: row[name] for name in HISTOGRAMS})

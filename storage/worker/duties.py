@@ -21,6 +21,7 @@ from storage.postgres.partitions import make_ahead, stray_rows
 from storage.postgres.pool import UNREACHABLE, Connection, Pool
 from storage.postgres.search import make_searchable
 from storage.postgres.standing_check import check_ended_calls
+from storage.worker.recomputation import recompute_yesterday
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty(name="months_ahead", every_s=DAY_S, work=months_ahead),
     Duty(name="searchable", every_s=60.0, work=searchable),
     Duty(name="standing_check", every_s=HOUR_S, work=standing_check),
+    Duty(name="recompute_yesterday", every_s=DAY_S, work=recompute_yesterday),
 )
 
 

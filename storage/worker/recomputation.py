@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from storage.contribution import COUNTERS, HISTOGRAMS, Key, Sum
+from storage.metric_sums import Grain, Sums
 from storage.postgres import metrics_hourly
 from storage.postgres.call_metrics import (
     contributed,
@@ -23,7 +24,6 @@ from storage.postgres.call_metrics import (
     hold_calls,
     keys_of_day,
 )
-from storage.postgres.metrics_hourly import Grain, Totals
 from storage.postgres.pool import Connection, Pool
 from storage.worker.rollups import CALLS_AT_ONCE, measure_calls
 
@@ -129,7 +129,7 @@ async def _sums(connection: Connection, day: datetime, found: Differences) -> No
 async def _repair(
     connection: Connection,
     grain: Grain,
-    stored: Mapping[Key, Totals],
+    stored: Mapping[Key, Sums],
     expected: Mapping[Key, Sum],
     found: Differences,
 ) -> int:
@@ -144,7 +144,7 @@ async def _repair(
     return len(wrong)
 
 
-def _differing(stored: Totals | None, right: Sum) -> list[str]:
+def _differing(stored: Sums | None, right: Sum) -> list[str]:
     if stored is None:
         return [] if right.empty else ["calls"]
     counters = [*stored.counters, *[0] * (len(COUNTERS) - len(stored.counters))]
@@ -155,11 +155,11 @@ def _differing(stored: Totals | None, right: Sum) -> list[str]:
     return names
 
 
-def _trimmed(counts: list[int]) -> list[int]:
+def _trimmed(counts: Sequence[int]) -> list[int]:
     length = len(counts)
     while length and not counts[length - 1]:
         length -= 1
-    return counts[:length]
+    return list(counts[:length])
 
 
 def _name(found: Differences, names: list[str]) -> None:
