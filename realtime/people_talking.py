@@ -92,12 +92,13 @@ class OneVoice:
             case Committed(item_id=item_id):
                 self._starts.setdefault(item_id, 0)
             case TranscriptionCompleted(item_id=item_id, transcript=transcript):
-                start, end = self._starts.get(item_id, 0), self._ends.get(item_id)
+                start = self._starts.get(item_id, 0)
+                until = self._ends.get(item_id, start)
                 self._forget(item_id)
                 text = transcript.strip()
                 if text:
                     return Utterance(
-                        item_id=item_id, text=text, start_ms=start, end_ms=max(start, end or start)
+                        item_id=item_id, text=text, start_ms=start, end_ms=max(start, until)
                     )
             case TranscriptionFailed(item_id=item_id):
                 self._forget(item_id)

@@ -74,8 +74,8 @@ class _Key:
 class Caller:
     """Order of calls: `connect` → `speak`, `press` at will → `close`.
 
-    `lose(sequence)` may drop packets on their way out, to play a bad network. Silence is sent whenever nothing
-    is being said, 50 packets a second, as a browser does.
+    With `listens_only` nothing is sent (direction recvonly). `lose(sequence)` may drop packets on their way out,
+    to play a bad network. Silence is sent whenever nothing is being said, 50 packets a second, as a browser does.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Caller:
         allow_loopback: bool = True,
         expected_loss_percent: int = 0,
         lose: Callable[[int], bool] | None = None,
+        listens_only: bool = False,
     ) -> None:
         self.packets: list[HeardPacket] = []
         self.closed = asyncio.Event()  # the other side has ended the call, or `close` was called
@@ -95,10 +96,14 @@ class Caller:
         self._addresses = local_addresses(addresses, allow_loopback=allow_loopback)
         self._expected_loss_percent = expected_loss_percent
         self._lose = lose
+        self._listens_only = listens_only
+        self._hear_with: Callable[[Any], Awaitable[None]] | None = None
         self._connected = asyncio.Event()
         self._waiting: deque[_Speech | _Key | asyncio.Event] = deque()
         self._connection = Connection([])
-        self._transceiver = self._connection.addTransceiver("audio", direction="sendrecv")
+        self._transceiver = self._connection.addTransceiver(
+            "audio", direction="recvonly" if listens_only else "sendrecv"
+        )
         self._dtls: Any = self._transceiver.receiver.transport
         self._codec = Codec(name=codecs[0], payload_type=0, clock_rate=CLOCK_RATES[codecs[0]])
         self._voice: _Voice | None = None
@@ -129,6 +134,9 @@ class Caller:
             ]
         )
         self._transceiver.sender.send = self._start  # type: ignore[method-assign]  # our voice, not a track
+        if self._listens_only:
+            self._hear_with = self._transceiver.receiver.receive
+            self._transceiver.receiver.receive = self._listen  # type: ignore[method-assign]  # to know when
         # In place of the jitter buffer, the ear: aiortc counts and reports the packets, but decodes nothing.
         self._transceiver.receiver._RTCRtpReceiver__jitter_buffer = _Ear(self._hear)  # type: ignore[attr-defined]  # no other way in
         self._dtls.on("statechange", self._dtls_changed)
@@ -266,13 +274,23 @@ class Caller:
 
     async def _start(self, parameters: Any) -> None:
         """In place of aiortc's sender: DTLS is up."""
-        chosen = parameters.codecs[0]
-        name = chosen.mimeType.split("/")[1].lower()
-        self._codec = Codec(name=name, payload_type=chosen.payloadType, clock_rate=CLOCK_RATES[name])
-        self._voice = _Voice(name, self._expected_loss_percent)
+        self._negotiated(parameters)
+        self._voice = _Voice(self._codec.name, self._expected_loss_percent)
         self._dtls._register_rtp_sender(self._transceiver.sender, parameters)
         ticker().join(self)
         self._connected.set()
+
+    async def _listen(self, parameters: Any) -> None:
+        """Around aiortc's receiver: DTLS is up, and nothing will be sent from here."""
+        assert self._hear_with is not None
+        await self._hear_with(parameters)
+        self._negotiated(parameters)
+        self._connected.set()
+
+    def _negotiated(self, parameters: Any) -> None:
+        chosen = parameters.codecs[0]
+        name = chosen.mimeType.split("/")[1].lower()
+        self._codec = Codec(name=name, payload_type=chosen.payloadType, clock_rate=CLOCK_RATES[name])
 
     def _hear(self, packet: RtpPacket) -> None:
         if len(self.packets) < MAX_PACKETS:

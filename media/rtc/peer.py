@@ -199,6 +199,11 @@ class Peer:
             raise
         return peer
 
+    @property
+    def hears(self) -> bool:
+        """The other end means to send audio."""
+        return self._offer.sends
+
     def play(self, part: PartKey, pcm: bytes) -> None:
         """Appends 24 kHz mono s16le of any length. Bounded by `max_queued_s`: the newest is dropped."""
         if not self._gone:
