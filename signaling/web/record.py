@@ -128,9 +128,12 @@ class Record:
             stored = await from_archive(self.archive.events_after(call_id, after, limit))
         except RecordUnavailable as down:
             return merged(unstored, heard, after=after), down
-        if stored is None and not unstored and not heard:
-            _found(self.call_in_memory(call_id))
+        if stored is None and not unstored and not await self._is_heard_of(call_id):
+            await self.call(call_id)  # raises for one that nobody knows
         return merged(stored or [], unstored, heard, after=after), None
+
+    async def _is_heard_of(self, call_id: str) -> bool:
+        return bool(self.others.events_after(call_id, -1) or await self._unstored(call_id, -1, 1))
 
     async def _past(self, call_id: str, asked: Awaitable[T | None], fold: Any) -> T:
         """From the archive; where that has nothing or is down, from the events that wait to be stored, if those

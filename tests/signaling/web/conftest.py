@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling.settings import Settings
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
-from signaling.web.ports import AgentBook, AgentDrafts, People
+from signaling.web.ports import AgentBook, AgentDrafts, OtherNodes, People
 from signaling.web.tokens import Claims, Role, TokenSigner, Use
 from tests.fakes.call_desk import FakeArchive, FakeBooks, FakeDesk
 
@@ -70,6 +70,7 @@ class Builder:
         drafts: AgentDrafts | None = None,
         book: AgentBook | None = None,
         people: People | None = None,
+        others: OtherNodes | None = None,
         **settings: Any,
     ) -> House:
         feed, clock = Feed(), Clock()
@@ -82,6 +83,7 @@ class Builder:
             Settings.model_validate(given),
             agents=book or books,
             drafts=drafts,
+            others=others,
             tools=books,
             people=people,
             pages_folder=self._pages,

@@ -1,10 +1,13 @@
-"""The live feed over a real WebSocket: snapshot, order, replay, slow clients, and its end."""
+"""The live feed over a real WebSocket: snapshot, order, replay, slow clients, other servers, and its end."""
 
 import asyncio
+import socket as sockets
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import ClientWSTimeout, WSMsgType, WSServerHandshakeError
 
+from signaling.other_calls import OtherCalls
 from signaling.web import live
 from storage.events import DtmfReceived
 from tests.fakes.call_desk import RECORD_IS_DOWN
@@ -233,3 +236,137 @@ async def test_a_client_that_talks_too_much_is_closed(house):
                 pass
 
     assert socket.close_code == 1009
+
+
+class Stuck:
+    """A client that has shaken hands and never reads again: a real socket, whose buffers fill up."""
+
+    def __init__(self, house) -> None:
+        self._socket = sockets.socket()
+        self._socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        self._socket.setblocking(False)
+        self._house = house
+
+    async def connect(self) -> None:
+        loop, server = asyncio.get_running_loop(), self._house.client.server
+        await loop.sock_connect(self._socket, (server.host, server.port))
+        request = (
+            f"GET /v1/events HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"Authorization: {self._house.bearer('operator')['Authorization']}\r\n\r\n"
+        )
+        await loop.sock_sendall(self._socket, request.encode())
+        assert (await loop.sock_recv(self._socket, 12)).endswith(b"101")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+async def test_one_that_never_reads_costs_twenty_others_not_a_single_event(house, monkeypatch):
+    """Counted, not timed: all twenty have every event while the stuck one is still there, and after it was cut."""
+    monkeypatch.setattr(live, "SEND_DEADLINE_S", 1.0)
+    call = house.desk.running_call()
+    call.tell(started())
+    stuck = Stuck(house)
+    others = [await feed_of(house) for _ in range(20)]
+    await stuck.connect()
+    for other in others:
+        await receive(other, 1)
+    assert house.feed.subscribers == 21
+
+    big, rounds, seen_beside_it = "x" * 20_000, 0, 0
+    async with asyncio.timeout(30):
+        while house.feed.subscribers == 21:
+            call.tell(*[said(n, big) for n in range(20)])
+            got = [await receive(other, 20) for other in others]
+            last = call.events[-1].seq
+            assert all([each["seq"] for each in seen] == list(range(last - 19, last + 1)) for seen in got)
+            rounds += 1
+            seen_beside_it += house.feed.subscribers == 21
+    call.tell(said(0, "after it was cut"))
+    got = [await receive(other, 1) for other in others]
+
+    assert [seen[0]["data"]["text"] for seen in got] == ["after it was cut"] * 20
+    assert seen_beside_it >= 10, f"{rounds} rounds: too few to say anything"
+    stuck.close()
+    for other in others:
+        await other.close()
+
+
+class Elsewhere:
+    """Implements OtherNodes: what another server's calls tell."""
+
+    def __init__(self) -> None:
+        self.calls = OtherCalls()
+        self.live_calls = self.calls.running
+        self.live_call = self.calls.view
+        self.last_seq = self.calls.last_seq
+        self.events_after = self.calls.events_after
+
+    def hear(self, house, *events) -> None:
+        for event in events:
+            if self.calls.hear(event, datetime.now(UTC)):
+                house.feed.publish(event)
+
+
+@pytest.fixture
+async def elsewhere(build):
+    others = Elsewhere()
+    house = await build(others=others)
+    return others, house
+
+
+async def test_calls_of_other_servers_are_in_the_snapshot_and_in_what_follows(elsewhere):
+    others, house = elsewhere
+    theirs = house.archive.file(*whole_call())
+    house.archive.calls.clear()
+    others.hear(house, *theirs.events[:3])
+    ours = house.desk.running_call()
+    ours.tell(started())
+
+    async with feed_of(house) as socket:
+        (snapshot,) = await receive(socket, 1)
+        others.hear(house, theirs.events[2], theirs.events[4])
+        (event,) = await receive(socket, 1)
+
+    assert {view["id"] for view in snapshot["data"]["calls"]} == {ours.id, theirs.id}
+    assert snapshot["data"]["last_seq"] == {ours.id: 0, theirs.id: 2}
+    assert (event["call_id"], event["seq"]) == (theirs.id, theirs.events[4].seq), (
+        "and the one it knew not again"
+    )
+
+
+async def test_since_for_a_call_of_another_server_joins_record_and_what_was_heard(elsewhere):
+    others, house = elsewhere
+    theirs = house.archive.file(*whole_call())
+    numbered = theirs.after(-1)
+    others.calls.found(theirs.projection.view, 3, datetime.now(UTC))
+    theirs.events = numbered[:5]  # the record is behind
+    others.hear(house, *numbered[4:7])
+
+    async with feed_of(house, topics=f"call:{theirs.id}", since="1") as socket:
+        snapshot, *replay = await receive(socket, 1 + 5)
+        others.hear(house, numbered[7])
+        (event,) = await receive(socket, 1)
+
+    assert snapshot["data"]["last_seq"] == {theirs.id: 6}
+    assert [each["seq"] for each in [*replay, event]] == [2, 3, 4, 5, 6, 7]
+
+
+async def test_after_redis_was_away_a_new_snapshot_comes_before_anything_else(elsewhere):
+    others, house = elsewhere
+    theirs = house.archive.file(*whole_call())
+    numbered = theirs.after(-1)
+    async with feed_of(house) as socket:
+        (first,) = await receive(socket, 1)
+        others.hear(house, numbered[0])
+        others.calls.fill(theirs.id, numbered[1:4], datetime.now(UTC))  # missed, then read from the record
+        house.feed.renew()
+        house.feed.renew()
+        again, event = await receive(socket, 2)
+
+    assert first["data"]["calls"] == []
+    assert again["type"] == "snapshot"
+    assert again["data"]["last_seq"] == {theirs.id: 3}
+    assert event["seq"] == 0, "older than the snapshot, so the client leaves it alone"
