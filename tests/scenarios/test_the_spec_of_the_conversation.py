@@ -147,24 +147,6 @@ def test_each_answer_fits_what_was_asked_and_the_history_goes_along(
     assert spoken[:6] == ["assistant", "user", "assistant", "user", "assistant", "user"]
 
 
-def words_in_force(call: Told) -> list[str]:
-    """The instructions after each `session.update`, and those of each response in the conversation with its own."""
-    found = []
-    for session in call.sessions:
-        assert session.configurations, "a session that was never configured speaks with the API's defaults"
-        for configuration in session.configurations:
-            # Either it carries the instructions, or it leaves those in force as they were.
-            assert configuration.sent.get("instructions") in (None, configuration.in_force["instructions"])
-            found.append(configuration.in_force["instructions"])
-        responses = [each["response"] for each in session.client_events if each["type"] == "response.create"]
-        found += [
-            each["instructions"]
-            for each in responses
-            if "instructions" in each and each.get("conversation") != "none"
-        ]
-    return found
-
-
 @pytest.mark.spec("Scenario: Agent personality and instructions")
 def test_personality_tone_and_instructions_are_in_every_configuration_after_a_reconnect_too(
     by_voice: Callable[[str], Told],
@@ -175,7 +157,7 @@ def test_personality_tone_and_instructions_are_in_every_configuration_after_a_re
     first, second = call.sessions
     # Configured; told the name that the model had not noted; and in the session that replaced it, configured again.
     assert [len(session.configurations) for session in (first, second)] == [2, 2]
-    told = words_in_force(call)
+    told = call.instructions
     assert len(told) == 5  # with the one response that has instructions of its own: the greeting
     for instructions in told:
         assert "You are Otto of Otto's Garage." in instructions
@@ -192,7 +174,7 @@ def test_personality_tone_and_instructions_are_in_every_configuration_after_a_re
 
 @pytest.mark.spec("Scenario: Agent personality and instructions")
 def test_two_agents_in_one_house_keep_to_themselves(by_voice: Callable[[str], Told]) -> None:
-    for instructions in words_in_force(by_voice("questions")):
+    for instructions in by_voice("questions").instructions:
         assert "Warm, calm and quick." in instructions
         assert "Never salesy, never rushed." in instructions
         assert "A cleaning takes 45 minutes and costs 90 dollars." in instructions

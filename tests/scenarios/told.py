@@ -94,6 +94,21 @@ class Told:
         str, list[dict[str, Any]]
     ]  # what a search for each of `Scenario.search` found of this call
 
+    @property
+    def instructions(self) -> list[str]:
+        """As the model was given them: in each `session.update` of each session, none without; and in each
+        response of the conversation's that had its own."""
+        found = []
+        for session in self.sessions:
+            assert session.configurations, (
+                "a session that is never configured speaks as the API's defaults say"
+            )
+            found += [configuration.sent["instructions"] for configuration in session.configurations]
+            bodies = [each["response"] for each in session.client_events if each["type"] == "response.create"]
+            spoken = [each for each in bodies if each.get("conversation") != "none"]
+            found += [each["instructions"] for each in spoken if "instructions" in each]
+        return found
+
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [each.data for each in self.events if each.type == kind]
 
