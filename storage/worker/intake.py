@@ -92,6 +92,7 @@ class Intake:
         self._gone_idle_ms = gone_idle_ms
         self._made: redis.asyncio.Redis | None = None
         self._is_cluster = False
+        self._findings: list[str] = []
 
     async def connect(self) -> None:
         """See that Redis answers, how it keeps its data, and that the group exists on every stream."""
@@ -204,6 +205,14 @@ class Intake:
     def _client(self) -> redis.asyncio.Redis:
         assert self._made is not None, "connect comes first"
         return self._made
+
+    async def _look_at_settings(self) -> None:
+        """Loud when Redis would not keep what it is given; again only when it has changed over a restart."""
+        findings = await persistence_findings(self._client)
+        if findings != self._findings:
+            for finding in findings:
+                log.warning("worker.redis_settings %s", finding)
+        self._findings = findings
 
     async def _make_groups(self) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import nullcontext
 
 import asyncpg
@@ -36,6 +36,10 @@ _REMOVE_EVERY_S = 600.0
 # Events a transaction: below 100 the round trips cost, above 500 nothing is gained (83,200 rows/s with 100,
 # 84,200 with 500), and a batch that must be halved for one bad event costs more.
 _BATCH = 500
+
+# A batch that is being stored when `stop` comes is given this long; it is milliseconds, unless Postgres hangs.
+# Well below the ten seconds after which a container is killed.
+_FINISH_WITHIN_S = 5.0
 
 # Tries between two lines in the log about the same outage: about a minute at the longest backoff.
 _LOG_EVERY = 40
@@ -120,11 +124,11 @@ class _Worker:
                     await wait_or_stop(backoff_s(failures), self._stop)
                     failures += 1
         finally:
+            if self._pool is not None:
+                self._pool.terminate()  # first: whoever waits for a server that hangs must not hold us
             if duties is not None:
                 await cancel_for_sure(duties)
             await self._intake.close()
-            if self._pool is not None:
-                self._pool.terminate()
 
     async def _work(self) -> None:
         """Read and store until `stop`, beginning with what an earlier connection was given."""
@@ -174,12 +178,12 @@ class _Worker:
             raise
         self._pool = await connect_pool(self._database_url)
 
-    async def _hold(self, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _hold(self, attempt: Callable[[], Coroutine[None, None, None]]) -> None:
         """Try until Postgres has taken it, or `stop` is set between two tries."""
         failures = 0
         while True:
             try:
-                await attempt()
+                await self._unless_stopped(attempt())
             except _POSTGRES_FAILURES as error:
                 if failures % _LOG_EVERY == 0:
                     log.warning(
@@ -195,6 +199,24 @@ class _Worker:
             if failures:
                 log.info("worker.postgres_back")
             return
+
+    async def _unless_stopped(self, attempt: Coroutine[None, None, None]) -> None:
+        """Await it; raises TimeoutError when it is still at it five seconds after `stop`."""
+        working = asyncio.create_task(attempt)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                await asyncio.wait((working,), timeout=_FINISH_WITHIN_S)
+            if not working.done():
+                if self._pool is not None:
+                    self._pool.terminate()  # a cancelled query waits for the server to say so
+                await cancel_for_sure(working)
+                raise TimeoutError("PostgreSQL did not answer before the worker had to stop")
+            working.result()
+        finally:
+            stopping.cancel()
+            working.cancel()
 
 
 def _batches(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

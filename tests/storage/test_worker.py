@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 import redis.asyncio
@@ -417,6 +418,55 @@ async def test_sigterm_while_both_servers_are_away_ends_the_process_with_0() -> 
     assert process.returncode == 0
     assert b"worker.postgres_lost" in line
     assert said_last == b""
+
+
+async def test_sigterm_while_postgres_hangs_leaves_the_batch_and_ends_the_process_with_0(
+    redis_url: str, database_url: str
+) -> None:
+    events = many_calls(2)
+    process = await worker_process_for(redis_url, database_url)
+    assert process.stdout is not None
+    await asyncio.wait_for(process.stdout.readline(), 10)
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
+        await put(redis_url, events)
+        hanging = (
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO events%' AND pid <> pg_backend_pid()"
+        )
+        await eventually(lambda: rows(database_url, hanging))
+
+        process.send_signal(signal.SIGTERM)
+        _, said_last = await asyncio.wait_for(process.communicate(), 9)  # a container is killed after ten
+    finally:
+        await holder.close()
+
+    assert process.returncode == 0
+    assert b"Traceback" not in said_last
+    assert await waiting(redis_url) == len(events)
+    assert await count_events(database_url) == 0
+
+
+async def test_a_redis_that_keeps_nothing_is_said_so_once_loudly(
+    redis_server: RedisServer, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def change(name: str, value: str) -> None:
+        async with redis.asyncio.from_url(redis_server.url) as client:
+            await client.config_set(name, value)
+
+    await change("appendonly", "no")
+    async with working(redis_server.url, database_url) as ready:
+        await asyncio.wait_for(ready.wait(), 10)
+        async with redis.asyncio.from_url(redis_server.url) as client:
+            await client.client_kill_filter(_type="normal", skipme=True)  # every worker connects anew
+        await eventually(lambda: "worker.redis_lost" in caplog.text)
+        await put(redis_server.url, stamped(whole_call()))
+        await settled(redis_server.url)
+
+    found = [record for record in caplog.records if "worker.redis_settings" in record.getMessage()]
+    assert [record.levelname for record in found] == ["WARNING"]
+    assert "appendonly yes" in found[0].getMessage()
 
 
 async def test_kill_9_in_the_middle_of_the_work_loses_and_doubles_nothing(
