@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from signaling.cli.environment import read_settings
+from signaling.cli.environment import default_outbox, read_settings
 from signaling.cli.failure import ExitCode
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ async def look(settings: Settings) -> list[Finding]:
         ("model", _model),
         ("redis", _redis),
         ("postgres", _postgres),
+        ("outbox", _outbox),
         ("agents", _agents),
         ("pages", _pages),
         ("sign-in", _sign_in),
@@ -208,6 +209,34 @@ async def _postgres(settings: Settings) -> Finding:
             fix="cordboard db migrate",
         )
     return Finding(name="postgres", state="ok", detail=f"PostgreSQL {major}, tables up to date")
+
+
+async def _outbox(settings: Settings) -> Finding:
+    """Room for what waits, in a folder that may be written."""
+    return await asyncio.to_thread(_look_at_outbox, settings)
+
+
+def _look_at_outbox(settings: Settings) -> Finding:
+    import os
+    import shutil
+    from pathlib import Path
+
+    path = Path(settings.outbox.path or default_outbox())
+    folder = next(each for each in path.absolute().parents if each.exists())
+    fix = "set CORDBOARD_OUTBOX__PATH to a file on a local disk with room"
+    if not os.access(folder, os.W_OK):
+        return Finding(name="outbox", state="bad", detail=f"{folder} may not be written", fix=fix)
+    free = shutil.disk_usage(folder).free
+    waiting = sum(each.stat().st_size for each in (path, Path(f"{path}-wal")) if each.exists())
+    detail = f"{path}, {waiting / 1e6:.1f} MB, {free / 1e9:.1f} GB free"
+    if free + waiting < settings.outbox.max_bytes:
+        return Finding(
+            name="outbox",
+            state="warning",
+            detail=f"{detail}: less than outbox.max_bytes ({settings.outbox.max_bytes / 1e9:.1f} GB)",
+            fix=fix + ", or lower CORDBOARD_OUTBOX__MAX_BYTES",
+        )
+    return Finding(name="outbox", state="ok", detail=detail)
 
 
 async def _agents(settings: Settings) -> Finding:

@@ -24,3 +24,16 @@ def test_a_draining_server_refuses_even_with_free_lines() -> None:
     refusal = admission.refusal(running=0)
     assert refusal is not None
     assert refusal.code == "draining"
+
+
+def test_no_call_is_taken_that_could_not_be_kept_and_again_when_it_can() -> None:
+    problem: str | None = "The disk is full: make room."
+    admission = Admission(2, lambda: problem)
+
+    refusal = admission.refusal(running=0)
+    problem = None
+
+    assert refusal is not None
+    assert (refusal.code, refusal.detail) == ("record_full", "The disk is full: make room.")
+    assert refusal.retry_after_s > 0
+    assert admission.refusal(running=0) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signaling.cli.environment import read_settings
+from signaling.cli.environment import default_outbox, read_settings
 from signaling.cli.failure import ExitCode, Failure
 from signaling.cli.layers import setting_paths, variable_name
 from signaling.settings import Settings
@@ -190,3 +190,20 @@ def test_every_setting_is_described():
         description = model.model_fields[path[-1]].description
         assert description, path
         assert description.endswith((".", "`")), path
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"XDG_STATE_HOME": "/state", "HOME": "/"}, "/state/cordboard"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "{home}"}, "{home}/.local/state/cordboard"),
+        ({"HOME": "{home}"}, "{home}/.local/state/cordboard"),
+        ({"HOME": "{home}/missing"}, "{here}/.cordboard"),
+        ({}, "{here}/.cordboard"),
+    ],
+)
+def test_the_outbox_is_where_a_users_state_belongs_or_else_here(environ, place, tmp_path):
+    names = {"home": str(tmp_path), "here": str(tmp_path / "here")}
+    environ = {name: value.format(**names) for name, value in environ.items()}
+
+    assert default_outbox(environ, tmp_path / "here") == place.format(**names) + "/outbox.sqlite"
