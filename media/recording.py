@@ -30,7 +30,7 @@ from media.format import (
 )
 
 CHANNELS: Final = 2
-BLOCK_SAMPLES: Final = FRAME_SAMPLES  # what is given out at a time: the encoder's frame
+BLOCK_SAMPLES: Final = 3 * FRAME_SAMPLES  # given out at a time: 60 ms, Opus's longest frame of its own kind
 SILENT_BLOCK: Final = bytes(BLOCK_SAMPLES * CHANNELS * SAMPLE_BYTES)
 HOLD_S: Final = 0.6  # how far behind the newest audio it is written; frames that a stall delayed still fit in
 TOLERANCE: Final = ms_to_samples(
@@ -94,7 +94,7 @@ class Timeline:
         return self._end
 
     def passed(self, newest: int) -> Iterator[bytes]:
-        """20 ms blocks (interleaved stereo s16le) for which nothing more comes, now that audio of `newest` came."""
+        """60 ms blocks (interleaved stereo s16le) for which nothing more comes, now that audio of `newest` came."""
         until = newest - seconds_to_samples(HOLD_S)
         while (self._given + 1) * BLOCK_SAMPLES <= until:
             yield self._take()
@@ -116,8 +116,11 @@ class Timeline:
                 block = self._blocks[number] = np.zeros((BLOCK_SAMPLES, CHANNELS), np.int16)
             piece = rest[: BLOCK_SAMPLES - offset]
             column = block[offset : offset + len(piece), channel]
-            # Two voices at once may be louder than one sample can hold: clipped, never wrapped.
-            column[:] = np.clip(column.astype(np.int32) + piece, -32768, 32767)
+            if column.any():
+                # Two voices at once may be louder than one sample can hold: clipped, never wrapped.
+                column[:] = np.clip(column.astype(np.int32) + piece, -32768, 32767)
+            else:
+                column[:] = piece  # as good as always, and a tenth of the cost
             rest, place = rest[len(piece) :], place + len(piece)
 
     def finish(self, end: int | None = None) -> Iterator[bytes]:

@@ -1,14 +1,15 @@
 """One recording's file: stereo blocks in, Ogg/Opus (RFC 7845) on disk, whole at every page.
 
 A page ends each half second and is handed to the system when the next one is full, so that a process that is killed
-loses less than two seconds and leaves a file that plays. Until it is finished the file has another name, and is locked: whoever finds such a name
-without its lock knows that its writer is gone (see `media/files/unfinished.py`).
+loses less than two seconds and leaves a file that plays. Until it is finished the file has another name, and is
+locked: whoever finds such a name without its lock knows that its writer is gone (see `media/files/unfinished.py`).
 
-What a setting costs (24 kHz stereo, one side speaking at a time, ms of one Zen 5 core a second of call, correlation
-with what went in):
+What a setting costs (24 kHz stereo at 48 kbit/s, one side speaking at a time, ms of one Zen 5 core a second of call,
+correlation with what went in):
 
-    lowdelay complexity 0, 48 kbit/s   1.9   0.990        audio complexity 5, 48 kbit/s   4.3   0.991
-    lowdelay complexity 5, 48 kbit/s   3.2   0.991        voip  complexity 5, 48 kbit/s   7.4   0.67
+    lowdelay complexity 0, 60 ms   1.6   0.989        audio complexity 5, 20 ms   4.3   0.991
+    lowdelay complexity 0, 20 ms   1.9   0.990        voip  complexity 5, 20 ms   7.4   0.67
+    lowdelay complexity 5, 20 ms   3.2   0.991
 
 Not thread-safe, and everything here may wait for the disk: one thread of its own, never the event loop.
 """
@@ -23,7 +24,7 @@ from typing import Final
 import av
 from av.audio.stream import AudioStream
 
-from media.format import SAMPLE_RATE
+from media.format import SAMPLE_RATE, samples_to_ms
 from media.recording import BLOCK_SAMPLES
 
 BITRATE: Final = 48_000  # bit/s for both channels: 360 kB a minute at most, silence costs a tenth
@@ -72,7 +73,11 @@ class OggOpusFile:
                 "libopus",
                 rate=SAMPLE_RATE,
                 layout="stereo",
-                options={"application": "lowdelay", "compression_level": "0", "frame_duration": "20"},
+                options={
+                    "application": "lowdelay",
+                    "compression_level": "0",
+                    "frame_duration": str(samples_to_ms(BLOCK_SAMPLES)),
+                },
             )
             assert isinstance(stream, AudioStream)
             stream.bit_rate = BITRATE
@@ -85,7 +90,7 @@ class OggOpusFile:
         self._written = 0
 
     def write(self, block: bytes) -> None:
-        """20 ms, interleaved stereo s16le."""
+        """One block of the timeline."""
         self._frame.planes[0].update(block)
         self._frame.pts = self._written
         self._written += BLOCK_SAMPLES

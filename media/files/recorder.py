@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 FOLDER_MODE: Final = 0o700
 QUEUE_PIECES: Final = 1000  # of 20 ms: ten seconds of both directions
-LOOK_EVERY_S: Final = 0.1  # into the queues: a wake-up per call and frame would cost more than the writing
+LOOK_EVERY_S: Final = 0.2  # into the queues: a wake-up per call and frame would cost more than the writing
+BREATH_S: Final = 0.0002  # between two recordings: whoever waits for the interpreter, the event loop, gets it at once
 
 
 class Recording:
@@ -214,7 +216,11 @@ class Recorder:
                 running, closing = list(self._running), self._closing
             if not running and closing:
                 return
-            over = [recording for recording in running if not self._write(recording)]
+            over = []
+            for recording in running:
+                if not self._write(recording):
+                    over.append(recording)
+                time.sleep(BREATH_S)
             if over:
                 with self._lock:
                     self._running = [each for each in self._running if each not in over]

@@ -111,7 +111,7 @@ async def test_the_caller_is_on_the_left_the_agent_on_the_right_from_the_notice_
     assert "recorded" not in replied.lower()  # it had not begun
     assert "opening hours, please" not in replied.lower()
     length_ms = len(left) / 2 / SAMPLE_RATE * 1000
-    assert abs(length_ms - finished.data["duration_ms"]) < 60
+    assert abs(length_ms - finished.data["duration_ms"]) < 100
     # Both sides on one clock: the silence between question and answer is the latency that was measured.
     latency_ms = speech_ms(right)[0] - speech_ms(left)[1]
     assert abs(latency_ms - answered.data["response_latency_ms"]) < 400
