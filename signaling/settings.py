@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
+from storage.prices import PriceTable, with_own_prices
+
 DEFAULT_MODEL = "gpt-realtime-2.1"
 """The current GPT Realtime model; the GPT-4o realtime previews have been withdrawn by OpenAI."""
 
@@ -205,6 +207,27 @@ class ToolSettings(_Section):
     )
 
 
+class MetricsSettings(_Section):
+    """How calls are measured."""
+
+    prices: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_listed)] = Field(
+        default=(),
+        description="Own prices of models, USD per million tokens: `[{model, since, text_input, text_cached, "
+        "text_output, audio_input, audio_cached, audio_output}]`; they replace the built-in ones of that model.",
+    )
+
+    @field_validator("prices")
+    @classmethod
+    def _readable(cls, prices: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        with_own_prices(prices)
+        return prices
+
+    @property
+    def price_table(self) -> PriceTable:
+        """The built-in prices, with these before them."""
+        return with_own_prices(self.prices)
+
+
 class ClientSettings(_Section):
     """How the command's client verbs find a running server."""
 
@@ -227,6 +250,7 @@ class Settings(_Section):
     media: MediaSettings = MediaSettings()
     recording: RecordingSettings = RecordingSettings()
     tools: ToolSettings = ToolSettings()
+    metrics: MetricsSettings = MetricsSettings()
     client: ClientSettings = ClientSettings()
     redis_url: str | None = Field(
         default=None,

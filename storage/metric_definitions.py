@@ -79,6 +79,13 @@ class Definition:
     text: str
 
 
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the true rate lies, in 95 of 100 cases."""
+
+    low: float
+    high: float
+
+
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One number with what it takes to believe it."""
 
@@ -88,7 +95,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None  # None: nothing was measured
     n: int  # cases that the value is of
     few: bool  # n below 30
-    interval: tuple[float, float] | None  # 95 %, of rates
+    interval: Interval | None  # of rates
 
 
 def _percentiles(
@@ -284,7 +291,9 @@ def figure(definition: Definition, sums: Sums) -> Figure:
         value=None if value is None else round(value, 4),
         n=n,
         few=n < FEW,
-        interval=None if interval is None else (round(interval[0], 4), round(interval[1], 4)),
+        interval=None
+        if interval is None
+        else Interval(low=round(interval[0], 4), high=round(interval[1], 4)),
     )
 
 

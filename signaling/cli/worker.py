@@ -24,9 +24,11 @@ def worker(
     redis_url, database_url = required_urls(settings)
     from signaling.cli.logs import start_logging
     from signaling.cli.ready import announcer
+    from storage.worker.rollups import use_prices
     from storage.worker.run import worker_process
 
     start_logging(settings.log_level)
+    use_prices(settings.metrics.price_table)
     raise typer.Exit(asyncio.run(worker_process(redis_url, database_url, ready=announcer(ready_fd))))
 
 

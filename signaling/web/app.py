@@ -19,6 +19,7 @@ from signaling.web import (
     catalogue,
     health,
     live,
+    metrics,
     pages,
     placing,
     recording,
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *signin.ROUTES,
     *live.ROUTES,
     *search.ROUTES,
+    *metrics.ROUTES,
     *health.ROUTES,
     *pages.ROUTES,
 )

@@ -15,6 +15,7 @@ from signaling.caller import AnsweredCall, CallerIdentity
 from storage.agent_versions import Document, Draft, Version
 from storage.call_filter import EVERY_CALL, CallFilter
 from storage.envelope import Envelope
+from storage.metric_sums import Grain, Sums, Window
 from storage.people import Person
 from storage.projection import CallView, TranscriptEntry
 from storage.search import Hit, Query
@@ -132,6 +133,12 @@ class CallArchive(Protocol):
         """Events with seq > after, in order, at most `limit`; None where the call is not on record."""
 
     async def metrics(self, call_id: str) -> Mapping[str, Any] | None: ...
+
+    async def metric_sums(self, window: Window) -> Sums:
+        """All calls of the window, summed up."""
+
+    async def metric_series(self, window: Window, grain: Grain) -> Sequence[tuple[datetime, Sums]]:
+        """The same by the hour or day, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

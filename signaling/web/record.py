@@ -17,6 +17,8 @@ from signaling.errors import RecordUnavailable, UnknownCall
 from signaling.web.ports import CallArchive, CallDesk, NoOtherNodes, NothingUnstored, OtherNodes, Unstored
 from storage.envelope import Envelope
 from storage.gaps import merged, unbroken
+from storage.metrics import as_json, measure
+from storage.prices import PRICES, PriceTable
 from storage.projection import CallView, TranscriptEntry, fold_call, fold_transcript
 
 if TYPE_CHECKING:
@@ -50,10 +52,17 @@ class Record:
     archive: CallArchive
     others: OtherNodes = field(default_factory=NoOtherNodes)
     unstored: Unstored = field(default_factory=NothingUnstored)
+    prices: PriceTable = PRICES
 
     @classmethod
     def of(cls, doors: Doors) -> Record:
-        return cls(desk=doors.desk, archive=doors.archive, others=doors.others, unstored=doors.unstored)
+        return cls(
+            desk=doors.desk,
+            archive=doors.archive,
+            others=doors.others,
+            unstored=doors.unstored,
+            prices=doors.settings.metrics.price_table,
+        )
 
     def running_calls(self) -> list[CallView]:
         """This node's, then the others'; from memory."""
@@ -80,11 +89,14 @@ class Record:
         return await self._past(call_id, self.archive.transcript(call_id), fold_transcript)
 
     async def metrics(self, call_id: str) -> Mapping[str, Any]:
-        """The figures that `call.ended` carries; before it, UnknownCall with the code `call_still_running`."""
+        """The figures that `call.ended` carries and, under `measured`, all that the log says; before the end,
+        UnknownCall with the code `call_still_running`."""
         live = self.desk.live_events(call_id, -1)
         if live is None:
-            return await self._past(call_id, self.archive.metrics(call_id), _figures)
-        return _figures(live)
+            return await self._past(
+                call_id, self.archive.metrics(call_id), lambda events: _figures(events, self.prices)
+            )
+        return _figures(live, self.prices)
 
     async def events(self, call_id: str, *, after: int, limit: int) -> Sequence[Envelope]:
         """At most `limit` numbered events with seq > after, in order.
@@ -163,11 +175,11 @@ class Record:
         return await from_archive(self.unstored.events_after(call_id, after, limit))
 
 
-def _figures(events: Sequence[Envelope]) -> Mapping[str, Any]:
+def _figures(events: Sequence[Envelope], prices: PriceTable) -> Mapping[str, Any]:
+    """As the worker stores them."""
     for event in reversed(events):
         if event.type == "call.ended":
-            metrics: Mapping[str, Any] = event.data["metrics"]
-            return metrics
+            return {**event.data["metrics"], "measured": as_json(measure(events, prices))}
     raise UnknownCall("This call is running; its figures come with its end.", code="call_still_running")
 
 

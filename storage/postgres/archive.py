@@ -10,7 +10,8 @@ from typing import Any
 from storage.call_filter import EVERY_CALL, CallFilter
 from storage.call_ids import is_call_id
 from storage.envelope import Envelope
-from storage.postgres import call_metrics, calls, events, search, transcripts
+from storage.metric_sums import Grain, Sums, Window
+from storage.postgres import call_metrics, calls, events, metrics_hourly, search, transcripts
 from storage.postgres.pool import Database
 from storage.projection import CallView, TranscriptEntry
 from storage.search import Hit, Query, read_place, write_place
@@ -104,10 +105,21 @@ class Archive:
             return await events.events_after(connection, call_id, after, limit)
 
     async def metrics(self, call_id: str) -> Mapping[str, Any] | None:
-        """What `call.ended` carried; None where the call is not on record or not over."""
+        """What `call.ended` carried, and under `measured` what the log says; None where the call is not on record
+        or not over."""
         if not is_call_id(call_id):
             return None
         async with self._database.connection() as connection:
             if await calls.get_call(connection, self._tenant, call_id) is None:
                 return None
             return await call_metrics.metrics_of(connection, call_id)
+
+    async def metric_sums(self, window: Window) -> Sums:
+        """All calls of the window, from the roll-up."""
+        async with self._database.connection() as connection:
+            return await metrics_hourly.totals(connection, self._tenant, window)
+
+    async def metric_series(self, window: Window, grain: Grain) -> list[tuple[datetime, Sums]]:
+        """The same by the hour or by the day, oldest first; times without a call are left out."""
+        async with self._database.connection() as connection:
+            return await metrics_hourly.series(connection, self._tenant, window, grain)

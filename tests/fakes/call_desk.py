@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from signaling.caller import AnsweredCall, CallerIdentity
@@ -12,8 +12,11 @@ from signaling.web.feed import Feed
 from signaling.web.ports import AgentSummary, IceCandidate, Page, Readiness, ToolSummary
 from storage.call_filter import EVERY_CALL, CallFilter
 from storage.call_ids import new_call_id
+from storage.contribution import Sum, contribution_of
 from storage.envelope import Envelope, Sequencer
 from storage.events import Event
+from storage.metric_sums import Grain, Sums, Window, added_up
+from storage.metrics import measure
 from storage.projection import CallProjection, CallView, TranscriptEntry
 from storage.search import Hit, Query, write_place
 from tests.fakes.call_story import NOON
@@ -152,6 +155,25 @@ class FakeArchive:
     async def metrics(self, call_id: str) -> Mapping[str, Any] | None:
         call = self._call(call_id)
         return call.events[-1].data.get("metrics") if call else None
+
+    async def metric_sums(self, window: Window) -> Sums:
+        return added_up([sums for _, sums in await self.metric_series(window, "hour")])
+
+    async def metric_series(self, window: Window, grain: Grain) -> list[tuple[datetime, Sums]]:
+        self._call("")
+        by_time: dict[datetime, Sum] = {}
+        for call in self.calls.values():
+            metrics = measure(call.events)
+            began = datetime.fromisoformat(metrics.started_at or "")
+            if not window.since <= began < window.until or window.agent not in (None, metrics.agent):
+                continue
+            at = began.replace(minute=0, second=0, microsecond=0)
+            at = at if grain == "hour" else at.replace(hour=0)
+            by_time.setdefault(at, Sum()).add(contribution_of(metrics))
+        return [
+            (at, Sums(counters=by_time[at].counters, histograms=by_time[at].dense_histograms()))
+            for at in sorted(by_time)
+        ]
 
 
 class FakeBooks:
