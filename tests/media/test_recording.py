@@ -83,7 +83,7 @@ def test_what_is_too_loud_is_clipped_and_not_wrapped() -> None:
     for _ in range(3):
         timeline.add(Channel.OTHERS, 0, np.full(FRAME_SAMPLES, 20_000, "<i2").tobytes())
 
-    assert (stereo(list(timeline.finish()))[:, 1] == 32_767).all()
+    assert (stereo(list(timeline.finish()))[:FRAME_SAMPLES, 1] == 32_767).all()
 
 
 def test_audio_for_a_place_that_is_written_already_is_counted_and_left_out() -> None:
