@@ -103,6 +103,8 @@ class Bench:
 
     house: House
     load: LoadProcess
+    redis: RedisServer
+    postgres: PostgresServer
     server_cores: set[int]
     other_cores: set[int]
     watches: list[Watch] = field(default_factory=list)
@@ -173,7 +175,7 @@ async def bench(folder: Path) -> AsyncIterator[Bench]:
             ) as house,
             callers(house.url) as load,
         ):
-            measured = Bench(house, load, server_cores, other_cores)
+            measured = Bench(house, load, redis, postgres, server_cores, other_cores)
             machine.pin(measured.server, server_cores)
             yield measured
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 
 
@@ -45,8 +46,7 @@ class CutProxy:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        if self._held is not None:
-            self._held[0].transport.abort()
+        await self._let_go()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -67,6 +67,7 @@ class CutProxy:
                     to.write(data)
                     await there.read(65536)  # it is done when the server has answered
                 elif moment is Cut.LATE:
+                    await self._let_go()
                     self._held = (to, data)
                 break
         except ConnectionError:
@@ -78,6 +79,13 @@ class CutProxy:
                 to.transport.abort()
             if self._moment is None and self._word:
                 self.happened.set()
+
+    async def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held[0].transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await held[0].wait_closed()
 
     @staticmethod
     async def _pass(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
