@@ -108,6 +108,8 @@ class AgentSpeech:
         used = usage_of(response, self.continuity.model)
         if used is not None:
             self.out.publish(used)
+        if request is not None and reply.spoke:
+            self.ending.was_said(request.request_id)
         # A response that failed half-way never said that its audio was done.
         self.record.finish_parts(reply.open_parts)
         interrupted = reply.muted or response.status == "cancelled"

@@ -44,6 +44,7 @@ class CallerWords:
     idle: IdleCaller
     sounds: FalseInterruptions
     started: float
+    server_spoke_at: float = 0.0  # when its last event came, of whatever kind
     last_words: str | None = None  # event_id of the commit of a caller who hung up while speaking
     _appended_ms: int = 0
     _appended_at: float = 0.0

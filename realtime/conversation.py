@@ -125,6 +125,7 @@ class Conversation:
         """One event of the server's. No event, in no order, raises."""
         if self._standing.closed:
             return
+        self._words.server_spoke_at = now
         handler = self._handlers.get(type(event))
         if self._record.notes.receive(event, now):
             self._record.take_notes()
@@ -165,7 +166,7 @@ class Conversation:
         self._record.finals(self._record.transcript.drained())
         self._speech.close_turn_if_over()
         if self.phase is Phase.NOTICE:
-            self._ending.hang_up("provider_failed", now)
+            self._ending.hang_up(self._standing.ending or "provider_failed", now)
         elif not self._wishes.busy:
             self._idle.agent_finished(now)
         self._settle(now)
@@ -271,7 +272,7 @@ class Conversation:
         if standing.phase is Phase.ENDING:
             ending.wake(now)
         elif standing.ending is not None and ending.by is not None and now >= ending.by:
-            ending.hang_up(standing.ending, now)
+            ending.out_of_time(now)
         elif standing.person is None and standing.ending is None and self._silence.duration.over(now):
             ending.say_goodbye("it has reached its longest duration", "max_duration", now)
         else:

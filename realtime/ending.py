@@ -13,8 +13,16 @@ from realtime.agent import Agent
 from realtime.caller_words import CallerWords
 from realtime.effects import Close, Flush, HangUp, RequestHandoff
 from realtime.outgoing import Outgoing
-from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, NOTICE_S, SUMMARY_S, Phase, Standing
-from realtime.recorded_words import last_notice
+from realtime.phase import (
+    GOODBYE_S,
+    GOODBYE_WITHOUT_SESSION_S,
+    LATE_TRANSCRIPT_S,
+    NOTICE_S,
+    SUMMARY_S,
+    Phase,
+    Standing,
+)
+from realtime.recorded_words import RecordedWords, last_goodbye, last_notice
 from realtime.spoken_record import SpokenRecord
 from realtime.watchdog import Step, Watchdog
 from realtime.wishes import Wishes
@@ -55,6 +63,17 @@ class Ending:
         if request_id == self._goodbye:
             self._goodbye = again
 
+    def was_said(self, request_id: str) -> None:
+        """A request has been answered aloud."""
+        if request_id == self._goodbye:
+            self._goodbye = None
+
+    def session_is_back(self, now: float) -> None:
+        """There is somebody again who can answer, and say goodbye."""
+        self.watchdog.fresh_session(now)
+        if self.by is not None:
+            self.by = max(self.by, now + GOODBYE_S)
+
     def withdraw(self) -> None:
         """A caller who speaks into the goodbye is not done yet. Other endings hold: they are not a choice."""
         if self.standing.ending == "agent_hangup":
@@ -67,21 +86,40 @@ class Ending:
         self.standing.ending = self.by = self._goodbye = None
 
     def say_goodbye(self, because: str, reason: EndReason, now: float) -> None:
-        """Have the agent say goodbye, then end the call; GOODBYE_S at most. What it was saying is cut."""
-        if not self.standing.ready or self.standing.peer_lost or self.standing.person is not None:
+        """Have the agent say goodbye, then end the call; GOODBYE_S at most. What it was saying is cut.
+
+        Where there is no session, or a person has been talking, and none comes in time, it is a recording's.
+        """
+        standing = self.standing
+        if standing.hung_up or not standing.media_up or standing.peer_lost:
             self.hang_up(reason, now)
             return
-        if self.standing.ending is not None:
-            self.standing.ending = (
-                reason  # it is saying goodbye already; from now on whatever the caller does
-            )
+        if standing.ending is not None:
+            # It is saying goodbye already; from now on whatever the caller does.
+            standing.ending = reason if standing.under_way else standing.ending
             return
         self.words.forget_sound(now)
         self.wishes.responses.forget_wishes()
-        self.wishes.stop_active()
+        self.wishes.resume = False
         self.out.add(Flush())
         self.after_words(reason, now)
+        if standing.person is not None:
+            self._say_recorded(last_goodbye(self.agent.language), now)
+            return
+        if standing.ready:
+            self.wishes.stop_active()
+        else:
+            self.by = now + GOODBYE_WITHOUT_SESSION_S
         self.goodbye(instructions.goodbye(because))
+
+    def out_of_time(self, now: float) -> None:
+        """The last words have taken too long: where they have not begun, a recording says them."""
+        standing = self.standing
+        heard = standing.media_up and not standing.peer_lost
+        if self._goodbye is not None and standing.under_way and heard and not standing.playing:
+            self._say_recorded(last_goodbye(self.agent.language), now)
+        elif standing.ending is not None:
+            self.hang_up(standing.ending, now)
 
     def provider_failed(self, code: str, message: str, now: float) -> None:
         """The model cannot go on. A caller who can hear is told so by a recording, and a person is asked for."""
@@ -92,17 +130,25 @@ class Ending:
         if not self.standing.media_up or self.standing.peer_lost:
             self.hang_up("provider_failed", now)
             return
+        if self.standing.ending is not None:
+            self._say_recorded(last_goodbye(self.agent.language), now)  # all that was still to be said
+            return
         self.out.publish(WatchdogStep(step=Step.NOTICE.value, waited_ms=self.watchdog.waited_ms(now)))
         self.out.add(RequestHandoff(reason=f"the model cannot go on: {code}", summary=""))
+        self.standing.ending = "provider_failed"
+        self._say_recorded(last_notice(self.agent.language), now)
+
+    def _say_recorded(self, words: RecordedWords, now: float) -> None:
+        """Last words that need no model; the call ends when they have been heard, or should have been."""
         if not self.standing.session_gone:
             self.wishes.stop_active()
         self.record.finish_parts(self.wishes.replies.forget())
         self.wishes.responses.forget_wishes()
         self.record.finals(self.record.transcript.session_lost())
         self.standing.phase = Phase.NOTICE
-        self.standing.ending, self.by = "provider_failed", now + NOTICE_S
+        self.by = now + NOTICE_S
         self.standing.playing = True
-        self.record.play_recorded(last_notice(self.agent.language), now)
+        self.record.play_recorded(words, now)
 
     def hang_up(self, reason: EndReason, now: float) -> None:
         """The call is over, now: the caller left, or the deadline came. Idempotent."""

@@ -11,6 +11,7 @@ SETUP_S = 15.0  # a session that is not configured by then leaves the caller in 
 SUMMARY_S = 2.5  # of those that `call.ended` may wait, what is left for a summary at the least
 LATE_TRANSCRIPT_S = 5.0  # how long `call.ended` waits for the caller's last words
 GOODBYE_S = 12.0  # the longest that a goodbye may take before the call ends without it
+GOODBYE_WITHOUT_SESSION_S = 6.0  # then a recorded one is said: a session takes 1-2 s to come, if it comes
 RETRY_AFTER_S = 1.0  # a response refused for load is asked for once more after this
 PARTIAL_EVERY_S = 0.25  # live captions: four times a second is as fast as anybody reads
 DIGITS_PAUSE_S = 1.0  # a caller who keys in a number is answered after it, not after each digit
@@ -21,8 +22,8 @@ NOTICE_S = 12.0  # the longest that the recorded notice may take: it is 6.5 s, b
 class Phase(enum.Enum):
     """Where a conversation stands.
 
-    NOTICE: the model is lost, the caller hears the recorded notice. ENDING: nobody listens any more, late words are
-    waited for. After a lost session a conversation is CONNECTING again.
+    NOTICE: the model is lost, or does not say goodbye; the caller hears a recording, then it is over. ENDING: nobody
+    listens any more, late words are waited for. After a lost session a conversation is CONNECTING again.
     """
 
     CONNECTING = "connecting"

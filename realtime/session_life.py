@@ -47,6 +47,7 @@ class SessionLife:
     _id: str = ""
     _expires_in_s: float | None = None
     _listening: bool = True  # as it was configured
+    _deaf_since: float = 0.0  # from when on the lost session may not have heard the caller
     _error: str = ""  # the server's own reason, before it closes
 
     def handlers(self) -> dict[type[Any], Callable[[Any, float], None]]:
@@ -85,6 +86,7 @@ class SessionLife:
         self.setup_by = None
         self.standing.session_gone = False
         self._error = ""
+        self.ending.session_is_back(now)
         since = self.started if self.continuity.cause is None else self.continuity.opened_at
         self.out.publish(
             SessionConfigured(
@@ -94,17 +96,16 @@ class SessionLife:
             )
         )
         self.rotation.started(now, self._expires_in_s)
-        lost_at = self.continuity.lost_at
         reconnected = self.continuity.restored(now)
         if reconnected is not None:
-            self._tell_everything(lost_at)
+            self._tell_everything()
             cause, gap_ms = reconnected
             self.out.publish(SessionReconnected(cause=cause, gap_ms=gap_ms))
         elif not self._listening and self.standing.person is None:
             self.listen_again(now)
         self.wishes.greet()
 
-    def _tell_everything(self, lost_at: float) -> None:
+    def _tell_everything(self) -> None:
         untranscribed = self.record.transcript.untranscribed()
         self.out.add(
             *self.words.seed.effects(
@@ -112,7 +113,7 @@ class SessionLife:
                 instructions=self.wishes.render(),
                 listening=self.standing.person is None,
                 untranscribed=untranscribed,
-                lost_at=lost_at,
+                deaf_since=self._deaf_since,
                 new_id=self.out.new_id,
             )
         )
@@ -161,6 +162,9 @@ class SessionLife:
         """There is no session any more: settle what was under way in it, and ask for the next."""
         if not self.standing.under_way:
             return
+        if self.continuity.cause is None:
+            # Of what was sent after the server's last sign of life nothing may have been heard.
+            self._deaf_since = now if planned else self.words.server_spoke_at
         self._leave(cause, now)
         if not self.continuity.lost(cause, now, planned=planned):
             self._failed(cause, message, now)

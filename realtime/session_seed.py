@@ -21,8 +21,9 @@ from realtime.transcript import Untranscribed
 
 # Voice detection hears the beginning of a word late; the API's own padding is as long.
 BEFORE_SPEECH_S = 0.3
-# What was sent just before the loss may never have arrived, so it is sent again, if nobody had been heard in it.
-BEFORE_LOSS_S = 1.0
+# What was sent just before the server's last event may not have been listened to when that was written; so it is
+# sent again, if nobody had been heard in it.
+BEFORE_SIGN_OF_LIFE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -45,21 +46,26 @@ class SessionSeed:
         instructions: str,
         listening: bool,
         untranscribed: Sequence[Untranscribed],
-        lost_at: float,
+        deaf_since: float,
         new_id: Callable[[str], str],
     ) -> list[Effect]:
-        """What to do once the new session is configured; not `listening`: a person talks with the caller."""
+        """What to do once the new session is configured; not `listening`: a person talks with the caller.
+
+        `deaf_since`: when the lost session last gave a sign that it heard anything.
+        """
         self._commits.clear()
         self._known_as.clear()
         told: list[tuple[float, list[Effect]]] = [
             (line.at, [Send(message=client_events.create_item(new_id("ev"), new_id("seed"), line.item))])
             for line in self.history.lines()
         ]
-        listen_from = max(lost_at - BEFORE_LOSS_S, self._heard_until)
+        listen_from = max(deaf_since - BEFORE_SIGN_OF_LIFE_S, self._heard_until)
+        being_said = [speech.started_at for speech in untranscribed if speech.ended_at is None]
+        if being_said:
+            listen_from = min(being_said) - BEFORE_SPEECH_S  # until then it was heard
         for speech in untranscribed:
             since = speech.started_at - BEFORE_SPEECH_S
             if speech.ended_at is None:
-                listen_from = min(listen_from, since)
                 continue
             event_id = new_id("ev")
             self._commits.append((event_id, speech.item_id))

@@ -28,6 +28,7 @@ STEPS: tuple[tuple[float, Step], ...] = (
     (15.0, Step.NEXT_MODEL),
     (20.0, Step.NOTICE),
 )
+FRESH_S = 3.0  # an answer takes about one second
 
 
 @dataclass(slots=True)
@@ -40,6 +41,11 @@ class Watchdog:
     _since: float | None = None
     _held_since: float | None = None
     _next: int = 0
+    _fresh_until: float = 0.0
+
+    def fresh_session(self, now: float) -> None:
+        """A session has come up: it is not asked again, nor left, before it could have answered."""
+        self._fresh_until = now + FRESH_S
 
     def awaited(self, now: float) -> None:
         """Words are owed; from now, unless they were already."""
@@ -75,4 +81,6 @@ class Watchdog:
     def next_deadline(self) -> float | None:
         if self._since is None or self._held_since is not None or self._next >= len(STEPS):
             return None
-        return self._since + STEPS[self._next][0]
+        after_s, step = STEPS[self._next]
+        at = self._since + after_s
+        return at if step in (Step.FILLER, Step.NOTICE) else max(at, self._fresh_until)

@@ -1,8 +1,11 @@
 """The line to the Realtime session: one socket at a time, and the caller's audio, also while there is none.
 
-The caller's newest audio is always kept (KEPT_S; while words of theirs are not transcribed KEPT_SPEECH_S), because
-a session that drops takes with it what it had been sent: the next one is sent it again, as far as the conversation
-asks for it. The oldest goes first. Audio is kept by reference: it costs memory, no copying.
+The caller's newest audio is always kept, because a session that drops takes with it what it had been sent: the next
+one is sent it again, as far as the conversation asks for it. It is kept for KEPT_S, and longer as long as it may be
+needed: while words of the caller's are not transcribed, and since the server last said anything (one that hangs is
+known for dead only after a while, and by then the caller may have spoken to it). The oldest goes first, after
+KEPT_LONGEST_S in any case: 48 kB a second, 240 kB for most calls and 1.4 MB at the most. Audio is kept by reference:
+it costs memory, no copying.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from realtime.client.endpoint import Endpoint, open_session
 from realtime.client.socket import ConnectFailed, RealtimeSocket
 
 KEPT_S = 5.0  # a gap that is longer has lost its beginning
-# A sentence, and the gap after it: 1 MB. Longer sentences are rare, and their beginning stays on record in part.
-KEPT_SPEECH_S = 20.0
+# A sentence, and the gap after it. Longer sentences are rare, and their beginning stays on record in part.
+KEPT_LONGEST_S = 30.0
+# Before the server's last event: what it may not have listened to when it wrote that.
+KEPT_BEFORE_EVENT_S = 1.5
 # Kept audio is sent in appends of a second: 64 kB as JSON.
 FRAMES_AN_APPEND = 50
 
@@ -46,6 +51,8 @@ class SessionLine:
         self._opening: asyncio.Task[None] | None = None
         self._kept: deque[tuple[float, bytes]] = deque()  # (when it came, 20 ms)
         self.appended_ms = 0  # to the present session
+        self._heard_of = True  # the server has said something since the last 20 ms
+        self._heard_of_at = 0.0
 
     async def open(self, model: str) -> None:
         """The call's first session. Raises ConnectFailed."""
@@ -87,7 +94,11 @@ class SessionLine:
         """20 ms of the caller's, that came at `at`."""
         kept = self._kept
         kept.append((at, pcm))
-        oldest = at - (KEPT_SPEECH_S if in_speech else KEPT_S)
+        if self._heard_of:
+            self._heard_of, self._heard_of_at = False, at
+        oldest = at - KEPT_LONGEST_S
+        if not in_speech:
+            oldest = max(oldest, min(at - KEPT_S, self._heard_of_at - KEPT_BEFORE_EVENT_S))
         while kept[0][0] < oldest:
             kept.popleft()
 
@@ -134,6 +145,7 @@ class _End:
 
     def message_received(self, message: bytes) -> None:
         if self._line._end is self:
+            self._line._heard_of = True
             self._line._listener.message_received(message)
 
     def socket_closed(self, code: int, reason: str) -> None:

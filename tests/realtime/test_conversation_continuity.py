@@ -10,7 +10,7 @@ import pytest
 from realtime import instructions
 from realtime.phase import Phase
 from realtime.recorded_words import CANNOT_GO_ON
-from realtime.session_seed import BEFORE_LOSS_S, BEFORE_SPEECH_S
+from realtime.session_seed import BEFORE_SIGN_OF_LIFE_S, BEFORE_SPEECH_S
 from storage.events import (
     SessionConfigured,
     SessionFailed,
@@ -157,15 +157,43 @@ def test_a_caller_in_the_middle_of_a_sentence_is_heard_from_its_beginning() -> N
     assert len(story.all(TurnStarted)) == 1
 
 
-def test_a_drop_in_silence_sends_again_the_moment_before_it() -> None:
+def test_a_drop_sends_again_all_that_the_server_gave_no_sign_of_having_heard() -> None:
     story = Story().connect()
-    story.pass_time(5.0)
-    lost_at = story.now
+    story.caller_says("When do you open?")
+    story.agent_says("From nine.", ms=300)
+    last_event_at = story.now
+    story.pass_time(12.0)
     dropped(story)
     story.restore()
 
     (heard,) = story.appended
-    assert heard.since == pytest.approx(lost_at - BEFORE_LOSS_S)
+    assert heard.until is None
+    assert heard.since == pytest.approx(last_event_at - BEFORE_SIGN_OF_LIFE_S, abs=1.01)
+    assert heard.since >= last_event_at - BEFORE_SIGN_OF_LIFE_S, "and nothing that it had heard"
+
+
+def test_a_session_that_dies_while_it_is_being_set_up_does_not_count_as_having_heard() -> None:
+    story = Story().connect()
+    deaf_since = story.now - 1.0  # the greeting's last event
+    story.pass_time(8.0)
+    dropped(story)
+    story.session_created()
+    story.drop()
+    story.pass_time(0.5)
+    story.restore()
+
+    assert story.appended[-1].since == pytest.approx(deaf_since - BEFORE_SIGN_OF_LIFE_S)
+
+
+def test_a_planned_renewal_sends_again_only_the_last_moment() -> None:
+    patient = {"idle_prompt_s": 4000, "idle_hangup_s": 8000, "max_duration_s": 8000}
+    story = Story(receptionist(limits=patient)).connect()
+    while not story.opened:
+        story.pass_time(1.0)
+    renewed_at = story.now
+    story.restore()
+
+    assert story.appended[-1].since == pytest.approx(renewed_at - BEFORE_SIGN_OF_LIFE_S, abs=1.1)
 
 
 def test_an_answer_that_the_drop_cut_is_heard_as_far_as_it_came_and_then_gone_on_with() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.phase import GOODBYE_S, LATE_TRANSCRIPT_S, RETRY_AFTER_S
-from realtime.recorded_words import CANNOT_GO_ON
+from realtime.phase import GOODBYE_S, GOODBYE_WITHOUT_SESSION_S, LATE_TRANSCRIPT_S, RETRY_AFTER_S
+from realtime.recorded_words import CANNOT_GO_ON, GOODBYE, GOODBYE_JA, RecordedWords
 from storage.events import (
     CallPeerLost,
     CallPeerResumed,
@@ -153,9 +153,83 @@ def test_a_goodbye_that_takes_too_long_is_cut() -> None:
 def test_a_goodbye_that_never_comes_does_not_keep_the_line_open() -> None:
     story = told_to_end(speaks=False)
     returns_hang_up(story)
+    story.pass_time(GOODBYE_S + 0.1)
+    assert story.recorded[-1] == GOODBYE, "nobody had said it yet"
+    story.pass_time(GOODBYE.ms / 1000 + LATE_TRANSCRIPT_S)
+
+    assert story.closed == "agent_hangup"
+    assert story.all(TranscriptFinal)[-1].heard_text == GOODBYE.text
+
+
+def test_a_goodbye_that_was_said_is_not_said_again_by_a_recording() -> None:
+    story = told_to_end(speaks=False)
+    returns_hang_up(story)
+    story.acknowledge_items()
+    story.agent_says("Goodbye.", ms=int(GOODBYE_S * 1000) + 3000)
     story.pass_time(GOODBYE_S + LATE_TRANSCRIPT_S + 0.1)
 
     assert story.closed == "agent_hangup"
+    assert GOODBYE not in story.recorded
+
+
+def test_a_goodbye_that_is_asked_for_in_a_gap_is_said_by_the_next_session() -> None:
+    story = Story().connect()
+    story.drop()
+    story.conversation.say_goodbye("we close", "timeout", story.now)
+    story.drive()
+    assert story.hung_up is None
+    story.pass_time(GOODBYE_WITHOUT_SESSION_S - 0.2)
+    story.restore()
+    story.pass_time(0.1)
+    assert "say goodbye" in story.sent_of("response.create")[-1]["response"]["instructions"]
+    response = story.respond()
+    story.pass_time(1)
+    assert story.hung_up is None, "the session is given the time to say it"
+    part = story.item(response)
+    story.voice(part, "Goodbye.", 300)
+    story.item_ends(part, "Goodbye.")
+    story.response_ends(response)
+    story.pass_time(1)
+
+    assert story.closed == "timeout"
+    assert GOODBYE not in story.recorded
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", GOODBYE), ("ja", GOODBYE_JA)])
+def test_a_goodbye_in_a_gap_that_stays_is_said_by_a_recording(language: str, words: RecordedWords) -> None:
+    story = Story(receptionist(language=language)).connect()
+    story.drop()
+    story.conversation.say_goodbye("we close", "timeout", story.now)
+    story.drive()
+    story.pass_time(GOODBYE_WITHOUT_SESSION_S + 0.1)
+    assert story.recorded[-1] == words
+    story.pass_time(words.ms / 1000)
+
+    assert story.hung_up == story.closed == "timeout"
+    assert story.all(TranscriptFinal)[-1].heard_text == words.text
+    assert story.handoffs == []
+
+
+def test_a_call_that_ends_anyway_when_the_model_is_lost_ends_with_a_goodbye_and_for_its_own_reason() -> None:
+    story = Story().connect()
+    story.conversation.say_goodbye("we close", "timeout", story.now)
+    story.drive()
+    story.drop("unauthorized")
+    story.pass_time(GOODBYE.ms / 1000 + 0.1)
+
+    assert story.recorded == [GOODBYE]
+    assert story.closed == "timeout"
+
+
+def test_a_goodbye_while_a_person_talks_is_a_recording() -> None:
+    story = Story().connect()
+    story.operator_joins()
+    story.conversation.say_goodbye("we close", "timeout", story.now)
+    story.drive()
+    story.pass_time(GOODBYE.ms / 1000 + 0.1)
+
+    assert story.recorded == [GOODBYE]
+    assert story.closed == "timeout"
 
 
 def test_the_longest_duration_ends_in_a_goodbye_whatever_the_agent_was_saying() -> None:
@@ -234,9 +308,8 @@ def test_a_second_goodbye_makes_the_first_final() -> None:
     assert story.closed == "timeout"
 
 
-def test_a_goodbye_before_there_is_a_session_is_a_hang_up() -> None:
+def test_a_goodbye_before_anybody_can_hear_it_is_a_hang_up() -> None:
     story = Story()
-    story.media_connects()
     story.conversation.say_goodbye("we are closing", "timeout", story.now)
     story.drive()
 

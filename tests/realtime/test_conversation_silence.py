@@ -87,8 +87,8 @@ def test_a_greeting_that_does_not_come_is_asked_for_again_in_the_same_words() ->
 
 
 def test_a_caller_of_another_language_is_not_bridged_in_english_but_excused_in_words() -> None:
-    story = Story(receptionist(language="ja")).connect()
-    story.caller_says("もしもし")
+    story = Story(receptionist(language="fr")).connect()
+    story.caller_says("Allô ?")
     story.pass_time(9.0)
     assert steps(story) == ["reask"]
     assert story.recorded == []

@@ -96,3 +96,28 @@ def test_however_it_goes_a_wait_is_heard_or_reaches_the_notice_in_its_time(
 
     taken = steps_until(watchdog, now + STEPS[-1][0] + 1e-6)
     assert [step for _, step in taken] == [step for _, step in STEPS]
+
+
+def test_a_session_that_has_just_come_up_is_given_the_time_to_answer() -> None:
+    watchdog = Watchdog()
+    watchdog.awaited(0.0)
+    assert watchdog.due(4.0) is Step.FILLER
+    watchdog.fresh_session(5.5)
+    assert watchdog.due(6.0) is None
+
+    assert watchdog.next_deadline() == 8.5
+    assert watchdog.due(8.5) is Step.REASK
+    watchdog.fresh_session(19.0)
+    assert watchdog.due(22.0) is Step.NEW_SESSION
+
+
+def test_a_new_session_delays_neither_the_filler_nor_the_last_notice() -> None:
+    watchdog = Watchdog()
+    watchdog.awaited(0.0)
+    watchdog.fresh_session(3.9)
+    assert watchdog.due(4.0) is Step.FILLER
+    for at in (8.0, 12.0, 16.0):
+        assert watchdog.due(at) is not None
+    watchdog.fresh_session(19.9)
+
+    assert watchdog.due(20.0) is Step.NOTICE

@@ -12,7 +12,7 @@ from realtime.client.endpoint import Endpoint
 from realtime.client.socket import ConnectFailed
 from realtime.simulator.script import Script
 from realtime.simulator.server import Simulator
-from signaling.server.session_line import FRAME_MS, KEPT_S, KEPT_SPEECH_S, SessionLine
+from signaling.server.session_line import FRAME_MS, KEPT_LONGEST_S, KEPT_S, SessionLine
 
 FRAME = bytes(960)
 
@@ -43,10 +43,14 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def until(self, *, created: int = 0, closed: int = 0) -> None:
+    async def until(self, *, created: int = 0, closed: int = 0, cleared: int = 0) -> None:
         async with asyncio.timeout(5), self._more:
             await self._more.wait_for(
-                lambda: self.messages.count("session.created") >= created and len(self.closed) >= closed
+                lambda: (
+                    self.messages.count("session.created") >= created
+                    and self.messages.count("input_audio_buffer.cleared") >= cleared
+                    and len(self.closed) >= closed
+                )
             )
 
 
@@ -146,13 +150,22 @@ async def test_what_is_kept_is_sent_to_the_new_session_and_counted_from_nothing(
     await line.close()
 
 
-@pytest.mark.parametrize(("in_speech", "kept_s"), [(False, KEPT_S), (True, KEPT_SPEECH_S)])
-async def test_no_more_is_kept_than_is_promised(simulator: Simulator, in_speech: bool, kept_s: float) -> None:
+@pytest.mark.parametrize(
+    ("in_speech", "answers", "kept_s"),
+    [(False, True, KEPT_S), (True, True, KEPT_LONGEST_S), (False, False, KEPT_LONGEST_S)],
+    ids=["a server that answers", "words being transcribed", "a server that says nothing"],
+)
+async def test_no_more_is_kept_than_is_promised(
+    simulator: Simulator, in_speech: bool, answers: bool, kept_s: float
+) -> None:
     line, listener = line_to(simulator)
     await line.open("m")
-    for number in range(3000):
-        line.keep(FRAME, number * 0.02, in_speech=in_speech)
     await listener.until(created=1)
+    for number in range(3000):
+        if answers and number % 100 == 0:  # every two seconds of the caller's
+            line.send(b'{"type":"input_audio_buffer.clear"}')
+            await listener.until(cleared=number // 100 + 1)
+        line.keep(FRAME, number * 0.02, in_speech=in_speech)
     line.append_kept(0.0, None)
 
     assert line.appended_ms == pytest.approx(kept_s * 1000, abs=40)
