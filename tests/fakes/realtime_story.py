@@ -217,7 +217,7 @@ class Story:
             self.heard_audio_ms += samples * FRAME_MS // FRAME_SAMPLES
             if part not in self._started:
                 self._started.add(part)
-                self.conversation.part_started(part, self.now)
+                self.conversation.part_started(part, self.now, to_ear_ms=self.ledger.delay_ms)
         self.ledger.settle(self.now)
         if self._sounding and not self._queue and self.ledger.empty:
             self._sounding = False
