@@ -49,6 +49,7 @@ class Query:
 
     terms: tuple[str, ...]  # normalised; each must occur
     tsquery: str  # the pairs of all terms, as text that Postgres casts to tsquery
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def parse_query(text: str) -> Query:
         terms = (whole,)  # "a b": too little in each, enough in all of it
     pairs = dict.fromkeys(pair for term in terms for pair in bigrams(term))
     asked = [_quoted(pair) for pair in pairs] or [f"{_quoted(whole)}:*"]
-    return Query(terms=terms, tsquery=" & ".join(asked))
+    return Query(terms=terms, tsquery=" & ".join(asked), pairs=len(asked))
 
 
 def write_place(place: Place) -> str:

@@ -15,6 +15,9 @@ from storage.search import Hit, Place, Query, SearchTooSlow, normalise, packed_b
 
 LONGEST_CALL = timedelta(days=1)
 """How long before an utterance its call can have begun: partitions older than the window are not read."""
+FREQUENT = 2_000
+"""Hits, of which fetching and sorting takes 20 ms; a word with more is found faster by going through the newest
+utterances one by one."""
 ANSWER_WITHIN_MS = 5_000
 """A search that takes longer holds up others; a narrower one is the remedy."""
 
@@ -34,6 +37,13 @@ WHERE said.search_grams @@ $1::tsquery
   AND ($11::uuid IS NULL OR (said.call_id, said.position, said.item_id) < ($11, $12::integer, $13::text))
 ORDER BY said.call_id DESC, said.position DESC, said.item_id DESC
 LIMIT $14
+"""
+
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT FROM transcripts
+    WHERE search_grams @@ $1::tsquery AND call_id >= uuid7_floor($2) AND call_id < uuid7_floor($3) LIMIT $4
+) AS few
 """
 
 _UNSEARCHABLE = """
@@ -70,10 +80,19 @@ async def find(
     try:
         async with connection.transaction(readonly=True):
             # How common a pair of letters is decides how to look for it: each query is planned for itself.
-            await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-            await connection.execute(f"SET LOCAL statement_timeout = {ANSWER_WITHIN_MS}")
+            await connection.execute(
+                f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = {ANSWER_WITHIN_MS}"
+            )
+            window = (since - LONGEST_CALL, until)
+            if (
+                query.pairs > 2
+                and await connection.fetchval(_COUNT, query.tsquery, *window, FREQUENT) == FREQUENT
+            ):
+                # Postgres takes pairs for independent of one another, so a long word for rare: it would fetch
+                # and sort every hit there is. From the newest backwards the page is full soon.
+                await connection.execute("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off")
             rows = await connection.fetch(
-                _SEARCH, query.tsquery, list(query.terms), since - LONGEST_CALL, until, since, until,
+                _SEARCH, query.tsquery, list(query.terms), *window, since, until,
                 tenant, agent, speaker, outcome, *place, limit,
             )  # fmt: skip
     except asyncpg.QueryCanceledError as error:

@@ -153,3 +153,20 @@ async def test_utterances_from_before_search_are_found_once_the_worker_has_been_
 
     assert filled == [2, 2, 1, 0]
     assert len(await hits(pool, "会議")) == 5
+
+
+async def test_a_word_that_very_many_said_is_found_in_the_same_order(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number of hits the search goes another way about it."""
+    calls = [new_call_id() for _ in range(8)]
+    for call in calls:
+        await save(pool, *[line(call, position, "about my insurance") for position in range(5)])
+    usual = await hits(pool, "insurance", limit=7)
+
+    monkeypatch.setattr("storage.postgres.search.FREQUENT", 30)
+    frequent = await hits(pool, "insurance", limit=7)
+    following = await hits(pool, "insurance", limit=100, after=frequent[-1].place)
+
+    assert frequent == usual
+    assert len({hit.place for hit in [*frequent, *following]}) == 40
