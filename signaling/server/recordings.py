@@ -90,7 +90,8 @@ class Recordings:
         recording = self._running.get(call_id)
         if recording is not None:
             recording.discard()
-            await asyncio.wrap_future(recording.done)
+            # Shielded: a tool that is cancelled must not cancel what the thread is about to say.
+            await asyncio.shield(asyncio.wrap_future(recording.done))
         self._waiting.pop(call_id, None)
         await self._folder.delete(call_id + SUFFIX)
         self._refused.add(call_id)
