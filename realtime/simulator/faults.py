@@ -23,6 +23,7 @@ SocketFault: TypeAlias = Literal[
     "huge_event",  # an unknown event of `bytes` bytes
     "silent_close",  # from now on a CLOSE frame of the client is not answered
     "stall",  # from now on nothing is sent
+    "hang",  # the same, and nothing is read either: a client's pings are not answered
 ]
 # Strike at the next response.
 ResponseFault: TypeAlias = Literal[

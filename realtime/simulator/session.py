@@ -262,6 +262,10 @@ class SimulatedSession:
                 self._answers_close = False
             case "stall":
                 await asyncio.Event().wait()
+            case "hang":
+                if self._request.transport is not None:
+                    self._request.transport.pause_reading()
+                await asyncio.Event().wait()
 
     def _reset_connection(self) -> None:
         """RST instead of FIN: what a crashed peer or a middlebox that has forgotten the flow looks like."""

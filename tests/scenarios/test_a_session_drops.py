@@ -13,8 +13,9 @@ from typing import Any, overload
 import pytest
 
 from media.rtc.caller import Caller
-from realtime.recorded_words import CANNOT_GO_ON
+from realtime.recorded_words import CANNOT_GO_ON, GOODBYE
 from realtime.simulator.script import Answer, Asked, FunctionCall, Reply, Script
+from realtime.simulator.speech import synthesize
 from tests.scenarios.house import House
 from tests.scenarios.test_a_call_end_to_end import rows_of
 from tests.scenarios.voices import loud
@@ -173,3 +174,53 @@ async def test_a_model_that_cannot_be_had_again_is_excused_in_words(
         assert ended.data["reason"] == "provider_failed"
         notice = running.events.of(call_id, "transcript.final")[-1].data
         assert (notice["heard_text"], notice["heard_ms"]) == (CANNOT_GO_ON.text, CANNOT_GO_ON.ms)
+
+
+async def test_a_sentence_that_is_said_to_a_session_that_hangs_is_heard_by_the_next_from_its_beginning(
+    house: HouseMaker,
+) -> None:
+    """Nothing tells of a server that hangs but that it does not answer a ping, up to ten seconds later."""
+    words = (
+        "Hello, my name is John Miller, and I would like to book an appointment, if that is possible, "
+        "for next Wednesday, at three in the afternoon."
+    )
+    async with house(worker=False) as running:
+        running.simulator.faults.next("hang", after="response.done")
+        caller, call_id = await running.call()
+        await running.events.until("turn.completed", call_id=call_id)
+        await caller.speak(synthesize(words) + bytes(48_000))
+        back = await running.events.until("session.reconnected", call_id=call_id, within_s=30)
+        heard = await running.events.until(
+            "transcript.final", call_id=call_id, where=lambda data: data["speaker"] == "caller"
+        )
+        await running.events.until("turn.completed", call_id=call_id, count=2, within_s=30)
+        await running.http.delete(f"/v1/calls/{call_id}")
+        await caller.close()
+
+        assert back.data["gap_ms"] < 2500
+        text = heard.data["text"].lower()
+        assert "john miller" in text, text
+        assert "afternoon" in text, text
+        said = [e.data["text"] for e in running.events.of(call_id, "transcript.final")]
+        assert sum("Harbour Dental" in each for each in said) == 1
+
+
+async def test_a_goodbye_is_heard_though_there_is_no_session_to_say_it(
+    house: HouseMaker, tmp_path: Path
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "desk.toml").write_text(AGENT + "max_duration_s = 10\n")
+    script = Script(says=[Reply(text=GREETING, audio_ms=500)])
+    settings = {"CORDBOARD_AGENTS__PATH": str(tmp_path / "agents")}
+    async with house(mind=script, worker=False, settings=settings) as running:
+        caller, call_id = await running.call(agent="desk")
+        await running.events.until("turn.completed", call_id=call_id)
+        running.simulator.faults.next("no_session_created", times=5)
+        running.simulator.faults.next("abort", after="input_audio_buffer.speech_started")
+        await caller.speak(loud(400))
+        ended = await running.events.until("call.ended", call_id=call_id, within_s=40)
+        await caller.close()
+
+        assert ended.data["reason"] == "max_duration"
+        last = running.events.of(call_id, "transcript.final")[-1].data
+        assert (last["heard_text"], last["heard_ms"]) == (GOODBYE.text, GOODBYE.ms)
