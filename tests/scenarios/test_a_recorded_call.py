@@ -71,11 +71,13 @@ def channels(file: bytes) -> tuple[bytes, bytes]:
     return both[:, 0].tobytes(), both[:, 1].tobytes()
 
 
-def speech_ms(pcm: bytes) -> tuple[float, float]:
-    """When the voice in it begins and ends."""
+def speech_ms(pcm: bytes, *, pause_ms: int = 1_000_000) -> tuple[float, float]:
+    """When the voice in it begins, and ends or pauses for `pause_ms`."""
     loudness = np.abs(np.frombuffer(pcm, "<i2")[: len(pcm) // 960 * 480].reshape(-1, 480)).max(axis=1)
     voiced = np.flatnonzero(loudness > 500)
-    return float(voiced[0]) * 20, float(voiced[-1] + 1) * 20
+    pauses = np.flatnonzero(np.diff(voiced) > pause_ms // 20)
+    last = voiced[pauses[0]] if len(pauses) else voiced[-1]
+    return float(voiced[0]) * 20, float(last + 1) * 20
 
 
 def recording_events(running: House, call_id: str) -> list[str]:
@@ -142,6 +144,28 @@ async def test_a_notice_that_was_talked_over_has_to_be_said_again(house: OpenHou
     assert of_it.index("turn.interrupted") < of_it.index("recording.started")
     assert NOTICE not in finals[0].data["heard_text"]
     assert NOTICE in finals[1].data["heard_text"]
+
+
+async def test_what_was_cut_off_is_not_in_the_recording(house: OpenHouse, tmp_path: Path) -> None:
+    """Six seconds came from the model; the file has what was sent, and the caller's words over it in their place."""
+    script = Script(
+        hears=["Stop"],
+        says=[Reply(text="A very long greeting.", audio_ms=6000), Reply(text="Yes?", audio_ms=400)],
+    )
+    async with house(mind=script, settings=recording_agent(tmp_path, notice=None), worker=False) as running:
+        caller, call_id = await running.call()
+        await eventually(lambda: len(caller.recording()) > 3 * SAMPLE_RATE)  # a second and a half
+        await caller.speak(loud(700))
+        cut = await running.events.until("turn.interrupted", call_id=call_id)
+        await running.events.until("turn.completed", call_id=call_id)
+        await hang_up(running, caller, call_id)
+        left, right = channels(await recorded(running, call_id))
+
+    begins, ends = speech_ms(right, pause_ms=200)
+    assert abs(ends - begins - cut.data["heard_ms"]) < 150  # sent, less 40 ms on its way
+    said_at, said_until = speech_ms(left)
+    assert begins < said_at < ends  # over the agent's words
+    assert 600 < said_until - said_at < 900
 
 
 async def test_a_caller_who_refuses_leaves_no_recording(house: OpenHouse, tmp_path: Path) -> None:
