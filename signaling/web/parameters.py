@@ -38,13 +38,20 @@ def moment(request: web.Request, name: str) -> datetime | None:
         return None
     try:
         if len(text) == len("2026-11-22"):
-            return datetime.combine(date.fromisoformat(text), time(), UTC)
+            return _in_reach(datetime.combine(date.fromisoformat(text), time(), UTC))
         # A "+" that was not written as %2B arrives as a space.
         at = datetime.fromisoformat(text.replace(" ", "+"))
         if at.tzinfo is None:
             raise ValueError
-        return at.astimezone(UTC)
+        return _in_reach(at.astimezone(UTC))
     except (ValueError, OverflowError):
         raise BadRequest(
             f"{name}= must be a date or a time with its zone, e.g. 2026-11-22 or 2026-11-22T09:30:00Z."
         ) from None
+
+
+def _in_reach(at: datetime) -> datetime:
+    """Raises ValueError for times with which nobody can reckon a window: no call is that old or that far off."""
+    if not 1970 <= at.year <= 9000:
+        raise ValueError
+    return at

@@ -33,6 +33,42 @@ async def test_the_list_shows_running_calls_before_past_ones(house):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, "both"),
+        ({"outcome": "booked"}, "past"),
+        ({"outcome": "declined"}, "none"),
+        ({"caller": "+12065550123"}, "both"),
+        ({"caller": "+1206555012"}, "none"),
+        ({"state": "ended"}, "past"),
+        ({"from": "2026-11-22", "to": "2026-11-23"}, "both"),
+        ({"from": "2026-11-22T12:00:00Z"}, "both"),
+        ({"from": "2026-11-22T21:00:00+09:00"}, "both"),
+        ({"to": "2026-11-22T12:00:00Z"}, "none"),
+        ({"from": "2026-11-22T12:00:01Z"}, "none"),
+    ],
+)
+async def test_filters_narrow_running_and_past_calls_alike(house, query, shown):
+    past = house.archive.file(*whole_call())
+    running = house.desk.running_call()
+    running.tell(started())
+
+    listed = [call["id"] for call in await items(house, **query)]
+
+    assert listed == {"both": [running.id, past.id], "past": [past.id], "none": []}[shown]
+
+
+@pytest.mark.parametrize(
+    "time", ["yesterday", "2026-13-01", "2026-11-22T09:30:00", "", "0001-01-01T00:00:00+23:00", "0001-01-01"]
+)
+async def test_a_time_that_is_none_is_400_and_says_how_to_write_one(house, time):
+    response = await house.client.get("/v1/calls", params={"from": time}, headers=house.bearer())
+
+    assert response.status == 400
+    assert "2026-11-22T09:30:00Z" in (await response.json())["detail"]
+
+
 async def test_a_running_call_is_listed_once_though_the_record_has_it_too(house):
     running = house.desk.running_call()
     running.tell(started())
