@@ -96,14 +96,14 @@ def record(slot: str, value: str) -> FunctionCall:
 def booked(asked: Asked) -> Answer:
     """The output names the moment that came of the caller's words."""
     visit = json.loads(asked.last_output or "")["recorded"]["visit"]
-    return Reply(text=f"{visit.replace('T', 'の')}でよろしいでしょうか。", audio_ms=400)
+    return Reply(text=f"{visit.replace('T', 'の')}でよろしいでしょうか。", audio_ms=500)
 
 
 def answer(asked: Asked) -> Answer:
     """What a model might do with what it has heard, told from what it has done by its tools' last answer."""
     output = json.loads(asked.last_output) if asked.last_output else {}
     if "Greet the caller now" in asked.instructions:
-        return Reply(text=GREETING, audio_ms=300)
+        return Reply(text=GREETING, audio_ms=900)
     match asked.heard:
         case words if words == WANTS and "recorded" not in output:
             return Together(record("name", "佐藤花子"), record("visit", "明日の午後3時"))
@@ -119,19 +119,19 @@ def answer(asked: Asked) -> Answer:
             confirm = FunctionCall("confirm_information", {"slots": ["name", "visit"]})
             return Together(confirm, schedule)
         case words if words == AGREES:
-            return Reply(text="佐藤様、ご予約を承りました。", audio_ms=400)
+            return Reply(text="佐藤様、ご予約を承りました。", audio_ms=500)
         case words if words == ASKS:
-            return Reply(text="はい、建物の裏に無料の駐車場がございます。", audio_ms=400)
+            return Reply(text="はい、建物の裏に無料の駐車場がございます。", audio_ms=500)
         case words if words == WANTS_A_PERSON and not output:
             wanted = {"reason": "担当者との会話を希望", "summary": "駐車場の件のあと、担当者を希望。"}
             return FunctionCall("request_operator_handoff", wanted)
         case words if words == WANTS_A_PERSON:
-            return Reply(text="担当者にお伝えします。", audio_ms=400)
+            return Reply(text="担当者にお伝えします。", audio_ms=500)
         case words if words == GIVES_HIS_NUMBER and not output:
             return FunctionCall("get_customer_info", {"phone_number": "０９０－１２３４－５６７８"})
         case words if words == GIVES_HIS_NUMBER:
-            return Reply(text=f"{output['name']}様でございますね。", audio_ms=400)
-    return Reply(text="恐れ入りますが、もう一度お願いいたします。", audio_ms=400)
+            return Reply(text=f"{output['name']}様でございますね。", audio_ms=500)
+    return Reply(text="恐れ入りますが、もう一度お願いいたします。", audio_ms=500)
 
 
 def summary(words: str) -> Callable[[Asked], Answer]:

@@ -347,6 +347,31 @@ def test_a_completed_calls_figures_are_stored_and_served(
     }
 
 
+@pytest.mark.spec("Scenario: Track conversation success rate", "Requirement: Conversation Quality Monitoring")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Three conversations: one led to its goal, one asked for a person, one wanted neither.
+        (
+            "booking",
+            {
+                "calls": (3, 3),
+                "turns_per_call": (3, 3),
+                "goal_completion_rate": (1, 1),
+                "handoff_rate": (round(1 / 3, 4), 3),
+            },
+        ),
+        ("garage", {"calls": (1, 1), "goal_completion_rate": (0, 1), "handoff_rate": (0, 1)}),
+    ],
+)
+def test_the_dashboards_figures_tell_how_the_calls_went(
+    name: str, expected: dict[str, tuple[float, int]], by_voice: Callable[[str], Told]
+) -> None:
+    figures = by_voice(name).summary
+
+    assert {figure: (figures[figure]["value"], figures[figure]["n"]) for figure in expected} == expected
+
+
 @pytest.mark.spec(
     "Requirement: Template-Based Response Selection",
     "Scenario: Select response template based on keywords",

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,8 @@ class Told:
     heard: str  # what speech recognition makes of all that the caller was told
     rows: Mapping[str, list[asyncpg.Record]]  # of each table in ROWS
     metrics: dict[str, Any]  # as served
-    found: Mapping[
-        str, list[dict[str, Any]]
-    ]  # what a search for each of `Scenario.search` found of this call
+    summary: Mapping[str, dict[str, Any]]  # the figures of all calls with its agent, when all were over
+    found: Mapping[str, list[dict[str, Any]]]  # by each search of `Scenario.search`, of this call
 
     @property
     def instructions(self) -> list[str]:
@@ -134,7 +133,19 @@ async def hold(scenarios: Mapping[str, Scenario], **house: Any) -> dict[str, Tol
         told = await asyncio.gather(
             *(_one(running, scenario, seen) for scenario in scenarios.values()), return_exceptions=True
         )
-    return dict(zip(scenarios, told, strict=True))
+        summaries = {
+            scenario.agent: await _summary(running, scenario.agent) for scenario in scenarios.values()
+        }
+    return {
+        name: replace(each, summary=summaries[scenario.agent]) if isinstance(each, Told) else each
+        for (name, scenario), each in zip(scenarios.items(), told, strict=True)
+    }
+
+
+async def _summary(running: House, agent: str) -> dict[str, dict[str, Any]]:
+    """What the page of figures shows of this agent, by the figures' ids."""
+    async with running.http.get("/v1/metrics/summary", params={"agent": agent}) as response:
+        return {each["id"]: each for each in (await response.json())["figures"]}
 
 
 async def _one(running: House, scenario: Scenario, seen: list[dict[str, Any]]) -> Told:
@@ -165,6 +176,7 @@ async def _one(running: House, scenario: Scenario, seen: list[dict[str, Any]]) -
         heard=heard,
         rows=rows,
         metrics=metrics,
+        summary={},
         found=found,
     )
 
