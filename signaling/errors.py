@@ -2,12 +2,13 @@
 
     Problem
     ├── BadRequest 400 · NotSignedIn 401 · NotAllowed 403 · NotAcceptable 406 · TooSlow 408
-    ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall
-    ├── Conflict 409 · Gone 410 · PreconditionFailed 412 · PreconditionRequired 428
+    ├── NotFound 404 ── UnknownAgent · UnknownVersion · UnknownCall · UnknownHandoff
+    ├── Conflict 409 ── HandoffConflict ── AlreadyTaken
+    ├── · Gone 410 · PreconditionFailed 412 · PreconditionRequired 428
     ├── BodyTooLarge 413 · UnsupportedMediaType 415 · InvalidBody 422 · TooManyRequests 429
     ├── OfferRefused 400 413 422 (by its code)
     └── Unavailable 503 ── Draining · NoCapacity · RecordFull · ModelUnreachable
-        · RecordUnavailable · AgentsUnavailable · PagesNotBuilt
+        · RecordUnavailable · DeskUnavailable · AgentsUnavailable · PagesNotBuilt
 
 `code` is the key that pages translate and programs test; `detail` says what happened this time, `fix` what
 to do about it. Neither ever holds a secret, a transcript or a token.
@@ -133,6 +134,13 @@ class UnknownCall(NotFound):
     title = "No such call"
 
 
+class UnknownHandoff(NotFound):
+    """No handoff of this id is open here."""
+
+    code = "unknown_handoff"
+    title = "No such handoff"
+
+
 class MethodNotAllowed(Problem):
     """The path exists, the method on it does not."""
 
@@ -163,6 +171,20 @@ class Conflict(Problem):
     code = "conflict"
     status = 409
     title = "In conflict with what is there"
+
+
+class HandoffConflict(Conflict):
+    """The call is not where this would need it to be: see `code`."""
+
+    code = "handoff_conflict"
+    title = "The call has moved on"
+
+
+class AlreadyTaken(HandoffConflict):
+    """Somebody else was quicker; `taken_by` and `name` say who."""
+
+    code = "already_taken"
+    title = "Another operator has this call"
 
 
 class Gone(Problem):
@@ -299,6 +321,13 @@ class RecordUnavailable(Unavailable):
 
     code = "record_unavailable"
     title = "Past calls are not available now"
+
+
+class DeskUnavailable(Unavailable):
+    """Redis, which knows who is at the desk, cannot be reached."""
+
+    code = "desk_unavailable"
+    title = "The desk cannot be reached"
 
 
 class AgentsUnavailable(Unavailable):

@@ -128,7 +128,6 @@ class Handoff:
     _give_up_at: float = 0.0  # of the whole wait
     _deadline: _Deadline | None = None
     _effects: list[Effect] = field(default_factory=list)
-    _came_back: bool = False
 
     # What the shell asks
 
@@ -454,14 +453,11 @@ class Handoff:
     def _talk(self, now: float) -> None:
         self._deadline = None
         assert self.operator is not None
-        first = not self._came_back
-        self._came_back = True
         self._effects.append(GiveAudio(owner="operator"))
         self._record(
             HandoffConnected(handoff_id=self.id, operator=self.operator, waited_ms=self.waited_ms(now))
         )
-        if first:
-            self._effects.append(TellAgent(moment="joined", detail=self.operator))
+        self._effects.append(TellAgent(moment="joined", detail=self.operator))
 
     def _return(self, why: Literal["given_back", "operator_lost"], note: str, now: float) -> None:
         self._deadline = None

@@ -112,7 +112,7 @@ def rows_of(envelopes: Iterable[Envelope]) -> Batch:
 
 def _call_row(envelope: Envelope, seq: int, at: datetime) -> CallRow:
     row = CallRow(call_id=envelope.call_id, tenant=envelope.tenant, last_seq=seq)
-    if envelope.type in STATES:
+    if envelope.type in STATES and envelope.data.get("mode") != "barge":
         state, owner = STATES[envelope.type]
         row = replace(row, state=state, owner=owner, state_seq=seq)
     facts = call_facts(envelope)
@@ -194,6 +194,11 @@ def _handoff_row(envelope: Envelope, seq: int, at: datetime) -> HandoffRow:
         changed_at=at,
         seq=seq,
     )
+    if envelope.type in ("handoff.queued", "handoff.offered"):
+        return replace(row, queue=data.get("queue"), attempts=_whole(data.get("attempt")))
+    if envelope.type == "handoff.connected":
+        waited_ms = _whole(data.get("waited_ms"))
+        return replace(row, operator=data.get("operator"), operator_seq=seq, waited_ms=waited_ms)
     if envelope.type != "handoff.requested":
         return row
     return replace(

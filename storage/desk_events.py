@@ -1,4 +1,4 @@
-"""What happens without a call: an agent published (later: presence, a node lost).
+"""What happens without a call: an agent published, an operator there or gone (later: a node lost).
 
 The same envelope as a call's events, without call_id, id and seq: these are news for whoever listens at the
 moment, on `cordboard:<tenant>:desk`. Their record is audit_log, so a listener that missed one asks the database.
@@ -7,7 +7,7 @@ moment, on `cordboard:<tenant>:desk`. Their record is audit_log, so a listener t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -31,6 +31,17 @@ class AgentPublished(DeskEvent, frozen=True, kw_only=True):
     published_by: str
     note: str
     restores: str | None = None  # "v1" where this was a rollback
+
+
+class PresenceChanged(DeskEvent, frozen=True, kw_only=True):
+    """An operator is there in another way than before, or has another call."""
+
+    type: ClassVar[str] = "presence.changed"
+    operator: str
+    name: str
+    presence: Literal["available", "busy", "wrap_up", "offline"]
+    handoff_id: str | None = None  # that rings there, or is being talked about
+    why: str | None = None  # why busy, where the desk decided it: not_responding
 
 
 class DeskEnvelope(msgspec.Struct, frozen=True, kw_only=True):

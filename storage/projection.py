@@ -42,6 +42,12 @@ class HandoffView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     summary: str | None = None
     method: str | None = None
+    requested_at: str | None = None  # RFC 3339
+    queue: str | None = None
+    attempt: int = 0  # offers made so far
+    offer_id: str | None = None  # of the offer that is out
+    operator: str | None = None  # whom it is offered to, or who has it
+    until: str | None = None  # RFC 3339: when the present state ends by itself
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +98,9 @@ STATES: dict[str, tuple[CallState, Owner | None]] = {
     "call.ended": ("ended", None),
 }
 
+# Who has the call stays who has it.
+HOLDING = frozenset({"handoff.held", "handoff.resumed", "handoff.recovering", "handoff.returned"})
+
 SLOT_EVENTS = frozenset({"slot.filled", "slot.confirmed", "slot.corrected"})
 
 
@@ -112,7 +121,7 @@ class CallProjection:
         if envelope.seq is None:
             return
         self.last_seq = max(self.last_seq, envelope.seq)
-        if envelope.type in STATES:
+        if envelope.type in STATES and envelope.data.get("mode") != "barge":  # beside the agent, not instead
             state, owner = STATES[envelope.type]
             self._set(envelope.seq, state=state, owner=owner)
         self._set(envelope.seq, **call_facts(envelope))
@@ -167,8 +176,12 @@ class CallProjection:
         self._handoff_order[handoff_id] = max(seq, self._handoff_order.get(handoff_id, -1))
         if self._newer(f"handoff:{handoff_id}", seq):
             fields["state"] = envelope.type.removeprefix("handoff.")
+        for name, value in handoff_facts(envelope).items():
+            if self._newer(f"handoff:{handoff_id}:{name}", seq):
+                fields[name] = value
         if envelope.type == "handoff.requested":
             fields |= {name: envelope.data.get(name) for name in ("reason", "summary", "method")}
+            fields["requested_at"] = min(envelope.at, fields.get("requested_at", envelope.at))
 
 
 def slot_view(envelope: Envelope) -> SlotView:
@@ -176,6 +189,17 @@ def slot_view(envelope: Envelope) -> SlotView:
     data = envelope.data
     confirmed = envelope.type == "slot.confirmed" or bool(data.get("confirmed", False))
     return SlotView(goal=data["goal"], slot=data["slot"], value=data.get("value"), confirmed=confirmed)
+
+
+def handoff_facts(envelope: Envelope) -> dict[str, Any]:
+    """What one handoff event says of who is asked and until when: HandoffView's field names and values."""
+    names = ("offer_id", "operator", "until")
+    if envelope.type in HOLDING:
+        facts = {name: envelope.data[name] for name in names if name in envelope.data}
+        facts["until"] = envelope.data.get("until")
+    else:
+        facts = {name: envelope.data.get(name) for name in names}
+    return facts | {name: envelope.data[name] for name in ("queue", "attempt") if name in envelope.data}
 
 
 def call_facts(envelope: Envelope) -> dict[str, Any]:

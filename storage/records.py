@@ -109,6 +109,11 @@ class HandoffRow:
     summary: str | None = None
     method: str | None = None
     requested_at: datetime | None = None
+    queue: str | None = None
+    attempts: int | None = None
+    operator: str | None = None
+    operator_seq: int | None = None
+    waited_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +168,20 @@ def later(a: Any, b: Any) -> Any:
 
 
 def merge_handoffs(a: HandoffRow, b: HandoffRow) -> HandoffRow:
-    """The later state, with what the request said."""
+    """The later state, with what the request said, who had it last and how long the first took to come."""
     older, newer = (a, b) if a.seq <= b.seq else (b, a)
-    names = ("reason", "summary", "method", "requested_at")
-    return replace(newer, **{name: getattr(older, name) for name in names if getattr(newer, name) is None})
+    names = ("reason", "summary", "method", "queue", "operator", "operator_seq")
+    kept = {name: getattr(older, name) for name in names if getattr(newer, name) is None}
+    requested = [each.requested_at for each in (older, newer) if each.requested_at is not None]
+    waited = [each.waited_ms for each in (older, newer) if each.waited_ms is not None]
+    attempts = [each.attempts for each in (older, newer) if each.attempts is not None]
+    return replace(
+        newer,
+        **kept,
+        requested_at=min(requested, default=None),
+        waited_ms=min(waited, default=None),
+        attempts=max(attempts, default=None),
+    )
 
 
 def merge_tool_calls(a: ToolCallRow, b: ToolCallRow) -> ToolCallRow:

@@ -195,6 +195,15 @@ class Roster:
         await self._changed()
         return bool(done)
 
+    async def wrapped_up(self, operator: str, *, now: float) -> bool:
+        """The notes are written. False: the operator has decided otherwise meanwhile."""
+        done = await self._ask(
+            self._client.eval(scripts.WRAPPED_UP, 1, self._operator_key(operator), repr(now))
+        )
+        if done:
+            await self._changed()
+        return bool(done)
+
     # The line
 
     async def join_line(self, waiting: Waiting) -> None:

@@ -36,6 +36,14 @@ end
 return 1
 """
 
+# The notes are written: who is still at them takes calls again.
+# KEYS operator · ARGV now → 1: available now; 0: has decided otherwise meanwhile, or has left
+WRAPPED_UP = """
+if redis.call('HGET', KEYS[1], 'presence') ~= 'wrap_up' then return 0 end
+redis.call('HSET', KEYS[1], 'presence', 'available', 'since', ARGV[1], 'idle_since', ARGV[1], 'why', '')
+return 1
+"""
+
 # KEYS lease · ARGV lease value, lease life (ms) → 1: renewed; 0: not ours any more
 RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end

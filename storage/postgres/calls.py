@@ -79,7 +79,9 @@ SELECT call_id::text AS id, state, direction, agent, agent_version, caller, star
                          ORDER BY goal COLLATE "C", slot COLLATE "C")
         FROM slots WHERE slots.call_id = calls.call_id) AS slots,
        (SELECT jsonb_build_object('handoff_id', handoff_id, 'state', handoffs.state, 'reason', reason,
-                                  'summary', summary, 'method', method)
+                                  'summary', summary, 'method', method, 'queue', queue, 'operator', operator,
+                                  'attempt', coalesce(attempts, 0), 'requested_at',
+                                  to_char(requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
         FROM handoffs WHERE handoffs.call_id = calls.call_id ORDER BY seq DESC LIMIT 1) AS handoff
 FROM call_sessions AS calls
 """

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from storage.envelope import Envelope
 from storage.events import (
     CallAnnotated,
+    HandoffAccepted,
+    HandoffConnected,
+    HandoffDeclined,
+    HandoffHeld,
+    HandoffOffered,
+    HandoffQueued,
     HandoffRequested,
+    OperatorJoined,
     SlotConfirmed,
     SlotCorrected,
     SlotFilled,
@@ -42,7 +49,12 @@ def test_a_whole_call_in_one_view() -> None:
         owner=None,
         slots=[SlotView(goal="booking", slot="date", value="2026-11-25", confirmed=False)],
         handoff=HandoffView(
-            handoff_id="h1", state="requested", reason="asked", summary="Wants a person", method="caller"
+            handoff_id="h1",
+            state="requested",
+            reason="asked",
+            summary="Wants a person",
+            method="caller",
+            requested_at="2026-11-22T12:00:10.000Z",
         ),
     )
 
@@ -127,3 +139,42 @@ def test_order_and_repetition_do_not_matter(case: tuple[list[Envelope], list[Env
 
     assert fold_call(CALL, shuffled) == fold_call(CALL, in_order)
     assert fold_transcript(shuffled) == fold_transcript(in_order)
+
+
+UNTIL = "2026-11-22T12:03:00.000Z"
+A_HANDOFF = [
+    started(),
+    HandoffRequested(handoff_id="h1", reason="refund", summary="s", method="ai"),
+    HandoffQueued(handoff_id="h1", queue="billing", why="requested", attempt=0, waited_ms=0, until=UNTIL),
+    HandoffOffered(handoff_id="h1", operator="sato", offer_id="o1", attempt=1, until=UNTIL),
+    HandoffDeclined(handoff_id="h1", operator="sato", offer_id="o1", reason="lunch"),
+    HandoffQueued(handoff_id="h1", queue="billing", why="lunch", attempt=1, waited_ms=9, until=UNTIL),
+    HandoffAccepted(handoff_id="h1", operator="mori", offer_id=None, waited_ms=20, until=UNTIL),
+    HandoffConnected(handoff_id="h1", operator="mori", waited_ms=30),
+    HandoffHeld(handoff_id="h1"),
+]
+
+
+def test_a_handoff_shows_who_is_asked_and_who_has_it_in_whatever_order_its_events_come() -> None:
+    events = stamped(A_HANDOFF, CALL)
+    seen = []
+    for count in range(2, len(events) + 1):
+        handoff = fold_call(CALL, events[:count]).handoff
+        assert handoff is not None
+        assert fold_call(CALL, reversed(events[:count])).handoff == handoff
+        seen.append((handoff.state, handoff.operator, handoff.offer_id, handoff.until, handoff.attempt))
+    assert seen == [
+        ("requested", None, None, None, 0),
+        ("queued", None, None, UNTIL, 0),
+        ("offered", "sato", "o1", UNTIL, 1),
+        ("declined", "sato", "o1", None, 1),
+        ("queued", None, None, UNTIL, 1),
+        ("accepted", "mori", None, UNTIL, 1),
+        ("connected", "mori", None, None, 1),
+        ("held", "mori", None, None, 1),
+    ]
+
+
+def test_somebody_who_barges_in_does_not_take_the_call() -> None:
+    events = [started(), OperatorJoined(operator="sato", mode="barge")]
+    assert fold_call(CALL, stamped(events, CALL)).owner == "agent"

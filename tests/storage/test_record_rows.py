@@ -11,7 +11,17 @@ from storage.batch import rows_of
 from storage.call_filter import CallFilter
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope, Sequencer
-from storage.events import CallAnnotated, Event, HandoffRequested, SlotConfirmed, SlotCorrected, SlotFilled
+from storage.events import (
+    CallAnnotated,
+    Event,
+    HandoffConnected,
+    HandoffOffered,
+    HandoffQueued,
+    HandoffRequested,
+    SlotConfirmed,
+    SlotCorrected,
+    SlotFilled,
+)
 from storage.postgres.archive import Archive
 from storage.postgres.pool import Database, Pool, connect_pool
 from storage.postgres.record import save_batch
@@ -176,3 +186,25 @@ def test_an_event_that_does_not_fit_its_type_keeps_its_number_and_is_named() -> 
     assert sorted(seq for _, seq in batch.events) == [0, 1, 2]
     assert batch.calls[odd.call_id].last_seq == 2
     assert [reason.split(":")[0] for _, reason in batch.misfits] == ["transcript.final"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_who_took_a_handoff_and_how_long_it_took_is_a_row(pool: Pool, order: int) -> None:
+    until = "2026-11-22T12:03:00.000Z"
+    events = stamped(
+        [
+            started(),
+            HandoffRequested(handoff_id="h1", reason="r", summary="s", method="ai"),
+            HandoffQueued(
+                handoff_id="h1", queue="billing", why="requested", attempt=0, waited_ms=0, until=until
+            ),
+            HandoffOffered(handoff_id="h1", operator="sato", offer_id="o1", attempt=1, until=until),
+            HandoffConnected(handoff_id="h1", operator="sato", waited_ms=3000),
+            HandoffConnected(handoff_id="h1", operator="mori", waited_ms=9000),
+        ]
+    )
+    for envelope in events[::order]:
+        await save(pool, [envelope])
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow("SELECT queue, attempts, operator, waited_ms, state FROM handoffs")
+    assert tuple(row) == ("billing", 1, "mori", 3000, "connected")
