@@ -75,7 +75,7 @@ def asyncapi_document(*, version: str) -> dict[str, Any]:
             },
             "feed": {
                 "address": "/v1/events",
-                "description": "The first message is a snapshot.",
+                "description": "The first message is a snapshot; the calls of every server are in it.",
                 "servers": [{"$ref": "#/servers/feed"}],
                 "bindings": {"ws": {"method": "GET", "query": _feed_query(), "bindingVersion": "0.1.0"}},
                 "messages": {
@@ -151,7 +151,12 @@ def _snapshot() -> dict[str, Any]:
             },
         },
     }
-    return _marker("snapshot", "What is the case now; events continue from last_seq.", data)
+    return _marker(
+        "snapshot",
+        "What is the case now; events continue from last_seq. Comes first, and again when "
+        "events may have been missed: where last_seq is beyond what was seen, fetch the gap.",
+        data,
+    )
 
 
 def _resync() -> dict[str, Any]:
