@@ -5,15 +5,14 @@ recording began, so that what is lost on the way to the disk becomes silence and
 
 `CallerTrack` gives the caller's frames their places. They come at the pace of the caller's own clock, in bursts
 where the network or this process has stalled: a frame follows the one before it, and only what stays away from the
-call's clock for a second is put right. `Timeline` mixes placed audio and gives it out once nothing more can come
-for it.
+call's clock for a whole second is put right. `Timeline` mixes placed audio and gives it out once nothing more can
+come for it.
 
 It knows no file, thread or clock; times are seconds of any one clock. Order of calls: see each class.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, Final
@@ -23,7 +22,6 @@ import numpy as np
 from media.format import (
     FRAME_SAMPLES,
     SAMPLE_BYTES,
-    SILENT_FRAME,
     bytes_to_samples,
     ms_to_samples,
     seconds_to_samples,
@@ -54,32 +52,34 @@ class CallerTrack:
         """`start`: when the recording began."""
         self._start = start
         self._next: int | None = None
-        self._ahead: deque[int] = deque(maxlen=JUDGED_FRAMES)  # of the clock, in samples, frame by frame
+        self._judged = 0  # frames of this second, and how far ahead of the clock they were, in samples
+        self._least = self._most = 0
 
     def place(self, samples: int, at: float) -> int | None:
         """Where a frame that came at `at` goes; None where it has no place: the stream has run ahead."""
         now = seconds_to_samples(at - self._start)
         if self._next is None or abs(self._next - now) > LOST_TRACK:
             self._next = max(0, now)
-            self._ahead.clear()
-        self._ahead.append(self._next - now)
-        if len(self._ahead) == JUDGED_FRAMES:
-            behind_at_most, ahead_at_least = max(self._ahead), min(self._ahead)
-            if ahead_at_least > TOLERANCE:
-                self._ahead.clear()
+            self._judged = 0
+        ahead = self._next - now
+        self._least = ahead if not self._judged else min(self._least, ahead)
+        self._most = ahead if not self._judged else max(self._most, ahead)
+        self._judged += 1
+        if self._judged == JUDGED_FRAMES:
+            self._judged = 0
+            if self._least > TOLERANCE:
                 return None  # a frame too many: their clock is faster than ours
-            if behind_at_most < -TOLERANCE:
-                self._ahead.clear()
-                self._next -= behind_at_most  # audio that never came leaves silence
+            if self._most < -TOLERANCE:
+                self._next -= self._most  # audio that never came leaves silence
         place = self._next
         self._next += samples
         return place
 
 
 class Timeline:
-    """Mixes placed audio. Order of calls: `passed` with where the next piece ends, write what it gives, then `add`.
+    """Mixes placed audio. Order of calls: `add` all that has come, `passed`, write what that gives, and so on.
 
-    Holds HOLD_S of audio and a block: about 120 kB.
+    Holds HOLD_S of audio, 120 kB, and what was added since; the silence between two pieces takes no room.
     """
 
     def __init__(self) -> None:
@@ -93,18 +93,18 @@ class Timeline:
         """Where the latest audio ends, in samples."""
         return self._end
 
-    def passed(self, newest: int) -> Iterator[bytes]:
-        """60 ms blocks (interleaved stereo s16le) for which nothing more comes, now that audio of `newest` came."""
-        until = newest - seconds_to_samples(HOLD_S)
+    def passed(self) -> Iterator[bytes]:
+        """60 ms blocks (interleaved stereo s16le) for which nothing more comes: the latest audio is HOLD_S on."""
+        until = self._end - seconds_to_samples(HOLD_S)
         while (self._given + 1) * BLOCK_SAMPLES <= until:
             yield self._take()
 
     def add(self, channel: Channel, place: int, pcm: bytes) -> None:
         """Mixes mono s16le in at `place`, in samples since the beginning."""
         self._end = max(self._end, place + bytes_to_samples(len(pcm)))
-        if pcm == SILENT_FRAME:
-            return
         rest = np.frombuffer(pcm, np.int16, bytes_to_samples(len(pcm)))
+        if not rest.any():
+            return
         too_late = self._given * BLOCK_SAMPLES - place
         if too_late > 0:
             self.late_samples += min(too_late, len(rest))
