@@ -5,15 +5,23 @@ A test names a trap with `@pytest.mark.trap(number)`; what it held is checked wh
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from realtime import client_events
+from realtime.client.endpoint import Endpoint
 from realtime.recorded_words import CANNOT_GO_ON
+from realtime.simulator.script import Reply, Script
+from realtime.simulator.server import Simulator
 from storage.events import SessionFailed, TranscriptFinal, TurnInterrupted, TurnStarted
 from tests.fakes.marks import named_by_tests
 from tests.fakes.realtime_story import Story, receptionist
+from tests.fakes.wire_call import WireCall, wire_call
+from tests.scenarios.voices import loud
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -248,3 +256,41 @@ def test_the_agents_own_echo_does_not_stop_it() -> None:
 @pytest.mark.trap(17)
 def test_the_page_has_the_browser_take_the_agents_voice_out_of_the_microphone() -> None:
     assert "echoCancellation: true" in (ROOT / "signaling/pages/phone/microphone.ts").read_text()
+
+
+# Trap 16: a server writes down what it is asked to, and nothing else.
+
+
+async def spoken_to(simulator: Simulator, config: dict[str, Any] | None) -> tuple[WireCall, list[str]]:
+    """Half a second of speech, to a session as we configure it or, with `config`, otherwise; what came of it."""
+    endpoint = Endpoint(url=simulator.url, api_key="k")
+    async with wire_call(endpoint, receptionist()) as call:
+        await call.until(lambda: call.got("response.done"))
+        if config is not None:
+            call.line.send(client_events.session_update("ev_test", config))
+            await call.until(lambda: len(call.got("session.updated")) > 1)
+        sound = loud(500) + bytes(48_000)
+        for at in range(0, len(sound), 960):
+            call.line.append(sound[at : at + 960])
+            call.conversation.audio_appended(call.line.appended_ms, asyncio.get_running_loop().time())
+        await call.until(lambda: len(call.got("response.done")) > 1)
+        written = [event.text for event in call.of(TranscriptFinal) if event.speaker == "caller"]
+    return call, written
+
+
+@pytest.mark.trap(16)
+async def test_the_callers_words_are_on_record_because_they_were_asked_for() -> None:
+    script = Script(
+        hears=["When are you open?"] * 2,
+        says=[Reply(text="Nine.", audio_ms=100)],
+        transcription_ms=0,
+        loop=True,
+    )
+    async with Simulator(mind=script) as simulator:
+        _, on_record = await spoken_to(simulator, None)
+        unasked = {"type": "realtime", "audio": {"input": {"transcription": None}}}
+        call, without = await spoken_to(simulator, unasked)
+
+    assert on_record == ["When are you open?"]
+    assert without == [], "the trap is gone: a server transcribes without being asked"
+    assert not [event for event in call.received if "transcription" in event["type"]]
