@@ -168,6 +168,18 @@ class OutboxWriter:
     # The thread
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            log.exception(
+                "outbox.writer_ended: a defect; no new calls, restart this server when its calls are over"
+            )
+            self._fault = f"its thread has ended: {error}"
+            self._report()
+        finally:
+            self._file.close()
+
+    def _work(self) -> None:
         last_commit = 0.0
         going = True
         while going:
@@ -189,7 +201,6 @@ class OutboxWriter:
             self._report()
             for ask in questions:
                 self._answer(ask)
-        self._file.close()
 
     def _patience_s(self) -> float:
         if self._fault is not None:

@@ -15,6 +15,7 @@ The markers are one small key per publisher and partition.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,11 +54,13 @@ class Relay:
         self._options: dict[str, Any] = {
             **parse_url(redis_url),
             "retry": None,  # a silent second try would PUBLISH twice
-            "socket_timeout": reply_timeout_s,
+            # One deadline for a whole batch instead of one for each of its 400 replies: a third of the cost.
+            "socket_timeout": None,
             "socket_connect_timeout": reply_timeout_s,
             "client_name": "cordboard-publisher",
         }
         self._connection_class: type[Connection] = self._options.pop("connection_class", Connection)
+        self._reply_timeout_s = reply_timeout_s
         self._connection: Connection | None = None
         self._name = uuid.uuid4().hex
         self._lanes: dict[str, _Lane] = {}
@@ -83,7 +86,8 @@ class Relay:
         """Connect if need be and see that Redis answers. Raises one of FAILURES."""
         connection = self._connection or await self._connect()
         try:
-            await _ask(connection, "PING")
+            async with asyncio.timeout(self._reply_timeout_s):
+                await _ask(connection, "PING")
         except BaseException:
             await self._disconnect()
             raise
@@ -97,26 +101,29 @@ class Relay:
         for name in parts:
             if name not in self._lanes:
                 self._lanes[name] = _Lane(marker=f"cordboard:{{{name}}}:relay:{self._name}")
-        silent: set[str] = set()
         try:
-            if any(self._lanes[name].unsure is not None for name in parts):
-                silent = await self._settle(connection, parts)
-            left = {name: part for name, part in parts.items() if name not in self._done}
-            for name in left:
-                self._lanes[name].unsure = self._server
-            await _send(connection, [(self._lanes[name], left[name], name not in silent) for name in left])
-            refusal: Exception | None = None
-            for name, part in left.items():
-                publish = name not in silent
-                try:
-                    self._done[name] = await _receive(connection, self._lanes[name], part, publish)
-                except (redis.exceptions.ResponseError, redis.exceptions.InvalidResponse) as error:
-                    refusal = refusal or error
-            if refusal is not None:
-                raise refusal
+            async with asyncio.timeout(self._reply_timeout_s):
+                await self._exchange(connection, parts)
         except BaseException:
             await self._disconnect()
             raise
+
+    async def _exchange(self, connection: Connection, parts: dict[str, list[Entry]]) -> None:
+        silent: set[str] = set()
+        if any(self._lanes[name].unsure is not None for name in parts):
+            silent = await self._settle(connection, parts)
+        left = {name: part for name, part in parts.items() if name not in self._done}
+        for name in left:
+            self._lanes[name].unsure = self._server
+        await _send(connection, [(self._lanes[name], left[name], name not in silent) for name in left])
+        refusal: Exception | None = None
+        for name, part in left.items():
+            try:
+                self._done[name] = await _receive(connection, self._lanes[name], part, name not in silent)
+            except (redis.exceptions.ResponseError, redis.exceptions.InvalidResponse) as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
 
     async def _settle(self, connection: Connection, parts: dict[str, list[Entry]]) -> set[str]:
         """Find out about transactions in doubt: those that were done are `_done`; returns those that must not
@@ -141,8 +148,9 @@ class Relay:
         connection = self._connection_class(**self._options)
         try:
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py ships it unannotated
-            info = await _ask(connection, "INFO", "server")
-            client_id = await _ask(connection, "CLIENT", "ID")
+            async with asyncio.timeout(self._reply_timeout_s):
+                info = await _ask(connection, "INFO", "server")
+                client_id = await _ask(connection, "CLIENT", "ID")
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

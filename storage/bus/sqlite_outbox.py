@@ -52,6 +52,8 @@ UNSAVED_LIMIT = 200_000  # about 0.2 GB of memory, an hour of 50 events a second
 # A worker that keeps up acknowledges within 0.1 s; behind, within a few.
 UNSETTLED_AFTER_S = 5.0
 _SENT_IN_MEMORY = 50_000  # places of events in Redis; older ones are put down on disk before their time
+_PUT_DOWN_AT_ONCE = 5_000  # about 2 ms of the event loop
+_READ_AT_ONCE = 500  # the same
 # A batch holds this many repeats at most, so that they never hold up what is new, nor wait for ever.
 _AGAIN_SHARE = 4
 _READ_AGAIN_AFTER_S = 1.0
@@ -84,7 +86,6 @@ class SqliteOutbox:
         self._held = file.held()
         self._oldest_kept_at = file.oldest_kept_at()
         self._writer = OutboxWriter(file, highest=highest, delivered=delivered)
-        self._path = path
         self._max_bytes, self._max_age_s = max_bytes, max_age_s
         self._unsaved_limit = unsaved_limit
         self._unsettled_after_s = unsettled_after_s
@@ -239,14 +240,11 @@ class SqliteOutbox:
     def problem(self) -> str | None:
         """The disk refuses, or too much waits."""
         if self._fault is not None:
-            return (
-                f"The outbox {self._path} cannot be written ({self._fault}): make room on its disk or mend its "
-                "permissions."
-            )
+            return f"The outbox cannot be written ({self._fault}): make room on its disk or mend its permissions."
         if self.fullness >= ALARM_AT:
             return (
-                f"The outbox {self._path} is {self.fullness:.0%} full: {self._held.events} events wait for the "
-                "storage worker; check that it, Redis and Postgres run."
+                f"The outbox is {self.fullness:.0%} full: {self._held.events} events wait for the storage "
+                "worker; check that it, Redis and Postgres run."
             )
         return None
 
@@ -276,7 +274,7 @@ class SqliteOutbox:
 
     def _put_down_places(self, before: float) -> None:
         places: dict[str, str] = {}
-        while self._sent:
+        while self._sent and len(places) < _PUT_DOWN_AT_ONCE:
             event_id, (stream_id, at) = next(iter(self._sent.items()))
             if at > before:
                 break
@@ -364,7 +362,7 @@ class SqliteOutbox:
 
     async def _read(self) -> None:
         """One portion of the backlog. Nothing is skipped: the writer has seen all that was put before."""
-        limit = max(1, self._window // 4)
+        limit = min(_READ_AT_ONCE, max(1, self._window // 4))
         after = self._read_up_to
         try:
             rows, seen = await self._ask(lambda: self._writer.rows_after(after, limit))

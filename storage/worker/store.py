@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+import msgspec
 
 from storage.batch import Batch
 from storage.call_ids import is_call_id
+from storage.channels import stream_of
 from storage.codec import EnvelopeError, decode, encode
 from storage.envelope import Envelope
 from storage.postgres.dead_letters import save_dead_letter
@@ -46,6 +48,7 @@ async def store(pool: Pool, entries: Sequence[Entry], *, count: Count = after_in
     given again; parts of it may be stored then, and storing them again changes nothing.
     """
     readable: list[_Readable] = []
+    aside: list[str] = []
     for entry in entries:
         if not entry.body:
             continue
@@ -53,7 +56,8 @@ async def store(pool: Pool, entries: Sequence[Entry], *, count: Count = after_in
             readable.append(_Readable(entry, _read(entry)))
         except EnvelopeError as error:
             await _put_aside(pool, entry, error.reason)
-    return await _store(pool, readable, count)
+            aside += _named(entry)
+    return [*aside, *await _store(pool, readable, count)]
 
 
 def is_about_data(error: BaseException) -> bool:
@@ -139,6 +143,19 @@ def _is_about_the_server(error: Exception) -> bool:
     if isinstance(error, (*UNREACHABLE, asyncpg.PostgresError)):
         return not is_about_data(error)
     return False
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+def _named(entry: Entry) -> list[str]:
+    """The event id of what is no readable event, where it has one: its outbox would send it again for ever."""
+    try:
+        name = msgspec.json.decode(entry.body, type=_Named).id
+        return [name] if stream_of(name.partition(":")[0]) == entry.stream else []
+    except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
+        return []
 
 
 async def _put_aside(pool: Pool, entry: Entry, reason: str) -> None:

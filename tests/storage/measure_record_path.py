@@ -1,8 +1,9 @@
 """What the record costs: `python -m tests.storage.measure_record_path [--rate 50 1000 6000] [--seconds 4]`.
 
 Stamping and emitting in microseconds, emit → a plain subscriber and emit → row in Postgres in milliseconds:
-publisher and its outbox in this process, worker and subscriber in processes of their own, on the embedded
-servers (fsync on). A row's time is taken when it is inserted, so the commit itself is not in it.
+publisher and its outbox in this process, worker and subscriber (of five of the hundred calls) in processes of
+their own, on the embedded servers (fsync on). A row's time is taken when it is inserted, so the commit itself is
+not in it.
 `--outbox memory|normal|full` chooses where events wait (`full`: every group waits for the disk).
 """
 
@@ -27,7 +28,7 @@ from storage.bus.publisher import Publisher
 from storage.bus.sqlite_outbox import SqliteOutbox
 from storage.bus.subscriber import Subscriber
 from storage.call_ids import new_call_id
-from storage.channels import calls_pattern
+from storage.channels import calls_channel
 from storage.embedded.servers import EmbeddedServers
 from storage.envelope import Sequencer
 from storage.postgres.migrate import migrate
@@ -35,6 +36,7 @@ from tests.fakes.call_story import said
 
 ROOT = Path(__file__).parent.parent.parent
 CALLS = 100
+HEARD = 5  # of them: a subscriber of all of them would be what is measured
 EVENT = said(1, "Hello there, I would like an appointment tomorrow at three, please.")
 
 
@@ -79,14 +81,16 @@ async def measure(
     folder: Path,
 ) -> None:
     await connection.execute("TRUNCATE events")
-    folder.mkdir()
-    heard = folder / "heard"
+    heard = Path(f"{folder}.heard")
     sequencers = [Sequencer(new_call_id()) for _ in range(CALLS)]
     stamp_us, emit_us, sent = [], [], {}
     total = int(rate * seconds)
-    kept = None if outbox == "memory" else SqliteOutbox(folder / "outbox.sqlite", fsync=outbox)
+    kept = None if outbox == "memory" else SqliteOutbox(folder / "outbox", fsync=outbox)
     async with (
-        child("-m", "tests.storage.measure_record_path", "--listen", servers.redis_url, str(heard)),
+        child(
+            *("-m", "tests.storage.measure_record_path", "--listen", servers.redis_url, str(heard)),
+            *(calls_channel("default", sequencer.call_id) for sequencer in sequencers[:HEARD]),
+        ),
         Publisher(servers.redis_url, outbox=kept) as publisher,
     ):
         while not publisher.healthy:
@@ -116,22 +120,25 @@ async def measure(
         "SELECT call_id || ':' || seq AS id, extract(epoch FROM stored)::float8 AS stored FROM events"
     )
     late_ms = [(row["stored"] - sent[row["id"]]) * 1000 for row in rows]
-    lines = [line.split() for line in heard.read_text().splitlines()]
-    heard_ms = [(float(at) - sent[name]) * 1000 for name, at in lines]
+    heard_ms = [(float(when) - sent[name]) * 1000 for name, when in lines_of(heard)]
     print(
         f"{total / took:>6.0f}/s  stamp p50 {at(stamp_us, 50):.1f} p99 {at(stamp_us, 99):.1f} us"
         f"  emit p50 {at(emit_us, 50):.1f} p99 {at(emit_us, 99):.1f} max {max(emit_us):.0f} us"
-        f"  to subscriber p50 {at(heard_ms, 50):.2f} p99 {at(heard_ms, 99):.1f} ms ({len(heard_ms)}/{total})"
+        f"  to subscriber p50 {at(heard_ms, 50):.2f} p99 {at(heard_ms, 99):.1f} ms ({len(heard_ms)} heard)"
         f"  to Postgres p50 {at(late_ms, 50):.1f} p99 {at(late_ms, 99):.1f} max {max(late_ms):.1f} ms"
         f"  publisher's CPU {cpu / took:.0%}  load {os.getloadavg()[0]:.1f}"
     )
 
 
-async def listen(redis_url: str, path: Path) -> None:
-    """Writes id and time of everything that is published."""
+def lines_of(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()]
+
+
+async def listen(redis_url: str, path: Path, channels: list[str]) -> None:
+    """Writes id and time of everything that is published there."""
     with path.open("w", buffering=1 << 16) as out:
         connected = lambda: print("ready", flush=True)  # noqa: E731 - one line for one callback
-        events = Subscriber(redis_url, [calls_pattern()], on_connect=connected).__aiter__()
+        events = Subscriber(redis_url, channels, on_connect=connected).__aiter__()
         following = asyncio.ensure_future(anext(events))
         while True:
             done, _ = await asyncio.wait([following], timeout=0.2)
@@ -151,9 +158,9 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, nargs="+", default=[50, 1000, 6000])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--outbox", choices=["memory", "normal", "full"], default="normal")
-    parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--listen", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.listen:
-        asyncio.run(listen(arguments.listen[0], Path(arguments.listen[1])))
+        asyncio.run(listen(arguments.listen[0], Path(arguments.listen[1]), arguments.listen[2:]))
     else:
         asyncio.run(main(arguments.rate, arguments.seconds, arguments.outbox))

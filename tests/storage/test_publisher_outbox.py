@@ -23,7 +23,7 @@ from storage.call_ids import new_call_id
 from storage.channels import STREAMS, acks_channel, partition_of
 from storage.envelope import Envelope, Sequencer
 from storage.events import DtmfReceived
-from tests.fakes.call_story import NOON, stamped, whole_call
+from tests.fakes.call_story import NOON, stamped, started, whole_call
 from tests.fakes.eventually import eventually
 from tests.fakes.redis_listener import listening, on_streams
 from tests.fakes.servers import RedisServer
@@ -60,7 +60,7 @@ async def acknowledge(redis_url: str, envelopes: Iterable[Envelope]) -> None:
 async def test_the_worker_says_what_is_in_postgres_and_the_outbox_lets_go(
     redis_url: str, database_url: str, tmp_path: Path
 ) -> None:
-    events = stamped(whole_call())
+    events = [*stamped(whole_call()), Sequencer("no-uuid-a").stamp(started(), NOON)]
     worker = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "tests/fakes/worker_main.py"), redis_url, database_url,
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -80,8 +80,10 @@ async def test_the_worker_says_what_is_in_postgres_and_the_outbox_lets_go(
 
     connection = await asyncpg.connect(database_url)
     stored = await connection.fetch("SELECT seq FROM events ORDER BY seq")
+    aside = await connection.fetchval("SELECT count(*) FROM dead_letters")
     await connection.close()
     assert [row["seq"] for row in stored] == list(range(11))
+    assert aside == 1, "what cannot be stored is put aside, and acknowledged too"
 
 
 async def test_what_redis_still_has_is_not_sent_again_however_long_the_worker_is_away(

@@ -19,14 +19,14 @@ from storage.events import TranscriptPartial
 from tests.fakes.call_story import NOON, said
 from tests.fakes.eventually import eventually
 from tests.fakes.redis_listener import listening, on_streams
-from tests.fakes.servers import RedisServer
+from tests.fakes.servers import RedisServer, free_port
 
 
 class RedisCluster(RedisServer):
     """One node that owns every slot."""
 
     def command(self) -> list[str]:
-        return [*super().command(), "--cluster-enabled", "yes"]
+        return [*super().command(), "--cluster-enabled", "yes", "--cluster-port", str(free_port())]
 
 
 @pytest.fixture
