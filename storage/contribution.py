@@ -296,7 +296,7 @@ def _tokens(metrics: Metrics) -> dict[str, int]:
     return {
         **{name: getattr(usage, name) for name in TOKENS},
         "priced_calls": int(priced),
-        "unpriced_calls": int(not priced),
+        "unpriced_calls": int(not priced and usage.responses > 0),
         "cost_micro_usd": usage.cost_micro_usd or 0,
         "priced_goals_achieved": achieved if priced else 0,
     }

@@ -128,12 +128,13 @@ class Handoffs(_Figures, frozen=True, kw_only=True):
 
 
 class Usage(_Figures, frozen=True, kw_only=True):
+    responses: int  # of which the provider told the tokens
     input_text_tokens: int
     input_audio_tokens: int
     cached_tokens: int  # of the input
     output_text_tokens: int
     output_audio_tokens: int
-    cost_micro_usd: int | None  # None: of one model at least the price is not known
+    cost_micro_usd: int | None  # None: nothing was told, or of one model at least the price is not known
     price_table: str  # date of the table
 
 
@@ -383,12 +384,13 @@ def _usage(log: CallLog, prices: PriceTable) -> Usage:
     costs = [prices.cost(usage, day) for usage, day in log.usage]
     known = [cost for cost in costs if cost is not None]
     return Usage(
+        responses=len(used),
         input_text_tokens=sum(usage.input_text_tokens for usage in used),
         input_audio_tokens=sum(usage.input_audio_tokens for usage in used),
         cached_tokens=sum(usage.cached_tokens for usage in used),
         output_text_tokens=sum(usage.output_text_tokens for usage in used),
         output_audio_tokens=sum(usage.output_audio_tokens for usage in used),
-        cost_micro_usd=round(sum(known)) if len(known) == len(costs) else None,
+        cost_micro_usd=round(sum(known)) if costs and len(known) == len(costs) else None,
         price_table=prices.date,
     )
 
