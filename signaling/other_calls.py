@@ -19,6 +19,9 @@ MOST_CALLS = 10_000
 """About what ten servers hold; beyond it the oldest call is forgotten."""
 REMEMBERED = 20_000
 """Events kept to fill gaps before they are on record, 30 MB: 4 s of 5,000 events/s, minutes of usual traffic."""
+SILENT_AFTER = timedelta(minutes=5)
+"""A call says something every 15 s (its quality). One that has not for this long ran on a server that is gone,
+or is cut off; it is shown again when it says more."""
 SHOWN_AFTER_END = timedelta(minutes=1)
 """As long as the owner itself shows an ended call from memory: by then it is on record."""
 
@@ -26,7 +29,8 @@ SHOWN_AFTER_END = timedelta(minutes=1)
 class _Call:
     """One call. All of 0…`complete` is folded in, and the numbers in `ahead` beyond it."""
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, now: datetime) -> None:
+        self.news_at = now
         self.projection = CallProjection(call_id)
         self.complete = -1
         self.ahead: set[int] = set()
@@ -48,6 +52,7 @@ class _Call:
 
     def fold(self, envelope: Envelope, now: datetime) -> None:
         assert envelope.seq is not None
+        self.news_at = now
         self.projection.fold(envelope)
         self.ahead.add(envelope.seq)
         self.advance()
@@ -73,11 +78,13 @@ class OtherCalls:
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
         self._memory: deque[tuple[str, int]] = deque()
+        self._silent: dict[str, int] = {}  # and the last number heard of it
 
     def hear(self, envelope: Envelope, now: datetime) -> bool:
         """Take in a numbered event; False for one that is known already."""
         assert envelope.seq is not None
-        call = self._call(envelope.call_id)
+        self._silent.pop(envelope.call_id, None)
+        call = self._call(envelope.call_id, now)
         if call.has(envelope.seq):
             return False
         call.fold(envelope, now)
@@ -86,18 +93,20 @@ class OtherCalls:
 
     def found(self, view: CallView, last_seq: int, now: datetime) -> bool:
         """A call is on record like this. True where it, or its beginning, was unknown so far."""
+        if self._silent.get(view.id, -1) >= last_seq:
+            return False
         call = self._calls.get(view.id)
         if call is not None and call.complete >= 0:
             call.expected = max(call.expected, last_seq)
             return False
         if call is not None and call.ended_at is not None:
             return False  # heard the end only; the record is behind
-        self._call(view.id).resume(view, last_seq, now)
+        self._call(view.id, now).resume(view, last_seq, now)
         return True
 
     def fill(self, call_id: str, events: Sequence[Envelope], now: datetime) -> list[Envelope]:
         """Events read from the record. Returns those that are newer than everything heard so far, in order."""
-        call = self._call(call_id)
+        call = self._call(call_id, now)
         heard = call.heard
         new = [event for event in events if event.seq is not None and not call.has(event.seq)]
         for event in new:
@@ -148,6 +157,19 @@ class OtherCalls:
         for call_id in gone:
             del self._calls[call_id]
 
+    def forget_silent(self, now: datetime) -> bool:
+        """Running calls of which there was no news for SILENT_AFTER; True if there were any."""
+        gone = [
+            call_id
+            for call_id, call in self._calls.items()
+            if call.ended_at is None and now - call.news_at > SILENT_AFTER
+        ]
+        for call_id in gone:
+            self._silent[call_id] = self._calls.pop(call_id).heard
+            if len(self._silent) > MOST_CALLS:
+                del self._silent[next(iter(self._silent))]
+        return bool(gone)
+
     def running(self) -> list[CallView]:
         """Those whose state is known: of a call joined in the middle the record tells it in a moment."""
         return [
@@ -171,10 +193,10 @@ class OtherCalls:
         call = self._calls.get(call_id)
         return [] if call is None else [call.events[seq] for seq in sorted(call.events) if seq > after]
 
-    def _call(self, call_id: str) -> _Call:
+    def _call(self, call_id: str, now: datetime) -> _Call:
         call = self._calls.get(call_id)
         if call is None:
-            call = self._calls[call_id] = _Call(call_id)
+            call = self._calls[call_id] = _Call(call_id, now)
             if len(self._calls) > MOST_CALLS:
                 del self._calls[next(iter(self._calls))]
         return call

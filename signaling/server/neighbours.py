@@ -126,6 +126,8 @@ class Neighbours:
                 due = due[1:] or [loop.time() + REFRESH_EVERY_S]
             self._holes = await self._fill()
             self._calls.forget_ended(datetime.now(UTC))
+            if self._calls.forget_silent(datetime.now(UTC)):
+                self._feed.renew(self._concerned)
             wait_s = due[0] - loop.time()
             try:
                 async with asyncio.timeout(min(wait_s, FILL_EVERY_S) if self._holes else wait_s):

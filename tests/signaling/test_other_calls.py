@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.other_calls import SHOWN_AFTER_END, OtherCalls
+from signaling.other_calls import SHOWN_AFTER_END, SILENT_AFTER, OtherCalls
 from storage.projection import fold_call
 from tests.fakes.call_story import NOON, ended, numbered, said, stamped, started, whole_call
 
@@ -135,3 +135,20 @@ def test_memory_is_bounded(monkeypatch):
 
     assert [view.id for view in calls.running()] == [story[0].call_id for story in stories[2:]]
     assert sum(len(calls.events_after(story[0].call_id, -1)) for story in stories) == 4
+
+
+def test_a_call_whose_server_is_gone_is_not_shown_for_ever_and_comes_back_when_it_speaks():
+    calls, events = OtherCalls(), CALLS[0]
+    call_id = events[0].call_id
+    view = fold_call(call_id, events[:3])
+    calls.found(view, 2, NOON)
+
+    assert not calls.forget_silent(NOON + SILENT_AFTER)
+    later = NOON + SILENT_AFTER + timedelta(seconds=1)
+    assert calls.forget_silent(later)
+    assert not calls.found(view, 2, later), "the record still has it as running, and nothing new"
+    assert calls.running() == []
+
+    calls.hear(events[3], later)
+    assert calls.found(view, 2, later)
+    assert calls.running() == [fold_call(call_id, events[:4])]
