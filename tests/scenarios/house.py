@@ -108,7 +108,11 @@ class House:
                 call_id = response.headers["Location"].rsplit("/", 1)[1]
                 return await response.text()
 
-        await caller.connect(post)
+        try:
+            await caller.connect(post)
+        except BaseException:
+            await caller.close()  # nobody else has it
+            raise
         return caller, call_id
 
     async def start(self, verb: str, *arguments: str, folder: Path) -> asyncio.subprocess.Process:
