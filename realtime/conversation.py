@@ -25,6 +25,7 @@ from realtime.agent import Agent
 from realtime.continuity import SessionSpan
 from realtime.effects import Effect, PausePlayout, ResumePlayout
 from realtime.goals import GoalProgress
+from realtime.history import Line
 from realtime.parts import joined
 from realtime.phase import DIGITS_PAUSE_S, Phase
 from realtime.spoken_record import RECORDED
@@ -247,6 +248,24 @@ class Conversation:
     def operator_left(self, now: float, note: str = "") -> None:
         """The person has given the call back, with a note for the model if they like: it goes on, at once."""
         self._stretch.left(note, now)
+        self._settle(now)
+
+    def told(self, fact: str, now: float, *, say: str | None = None) -> None:
+        """Something the agent has to know from now on, from the desk and not from the caller.
+
+        `say`: instructions for what it is to say about it at its next opportunity; None: nothing. While a person
+        talks with the caller nothing is said; the fact is known afterwards.
+        """
+        standing = self._standing
+        if standing.closed or standing.hung_up:
+            return
+        item = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": fact}]}
+        self._record.history.add(Line(at=now, item=item))
+        if standing.ready:
+            item_id = self._out.new_id("news")
+            self._out.send(client_events.create_item(self._out.new_id("ev"), item_id, item))
+        if say is not None and standing.person is None and standing.ending is None:
+            self._wishes.going_on(say)
         self._settle(now)
 
     # What the shell tells: tools, endings, time.

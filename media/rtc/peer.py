@@ -206,7 +206,7 @@ class Peer:
 
     def play(self, part: PartKey, pcm: bytes) -> None:
         """Appends 24 kHz mono s16le of any length. Bounded by `max_queued_s`: the newest is dropped."""
-        if not self._gone:
+        if self._closing is None:  # also on a leg that is gone: another may continue it
             self._outbound.play(part, pcm)
 
     def finish(self, part: PartKey) -> None:

@@ -110,6 +110,20 @@ class RecordingControl(Protocol):
         """The caller does not want it: it ends, and what there is of it is deleted. Idempotent."""
 
 
+class DeskControl(Protocol):
+    """The desk of operators, as far as this call concerns it."""
+
+    @property
+    def handoff_state(self) -> str | None:
+        """Of the handoff that is open; None: nobody has been asked for."""
+
+    def withdraw_handoff(self, why: str) -> bool:
+        """Nobody is needed any more. False: there was nothing to withdraw."""
+
+    def book_callback(self, number: str | None, when: str | None) -> bool:
+        """Somebody will call back. False: nobody has been asked for, so there is nothing to book."""
+
+
 class AuditTrail(Protocol):
     """Where it is written down that somebody asked for what they may not have."""
 
@@ -134,6 +148,7 @@ class CallContext:
     audit: AuditTrail | None = None
     slots: SlotRecord | None = None
     recording: RecordingControl | None = None  # None: this agent's calls are not recorded
+    desk: DeskControl | None = None  # None: there are no operators
     metadata: Mapping[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     hang_up: EndReason | None = None

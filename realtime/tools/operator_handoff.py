@@ -21,6 +21,12 @@ async def request_operator_handoff(
     call: CallContext,
 ) -> dict[str, Any]:
     """Ask for a human operator to take over. Call it when the caller asks for a person, or when you cannot help."""
+    if call.desk is not None and call.desk.handoff_state is not None:
+        return {
+            "requested": False,
+            "state": call.desk.handoff_state,
+            "message": "A person has been asked for already. Tell the caller so, and go on helping.",
+        }
     handoff_id = new_call_id()
     call.record(HandoffRequested(handoff_id=handoff_id, reason=reason, summary=summary, method="ai"))
     return {

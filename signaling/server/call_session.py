@@ -14,14 +14,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from media.playout import RECEIVER_BUFFER_MS, PartKey
-from media.rtc.peer import Peer, PeerConfig
+from media.rtc.peer import OfferRejected, Peer, PeerConfig
 from realtime import effects, instructions
 from realtime.agent import Agent
 from realtime.client.endpoint import Endpoint
@@ -32,6 +32,7 @@ from realtime.files.recordings import recorded_pcm
 from realtime.phase import Phase
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
+from realtime.tools.book_callback import desk_tools
 from realtime.tools.context import Appointments, AuditTrail, CallContext, Customers
 from realtime.tools.places import Places, call_places, process_places
 from realtime.tools.refusals import record_refusal
@@ -41,12 +42,14 @@ from realtime.tools.slot_information import slot_tools
 from realtime.tools.stop_recording import recording_tools
 from signaling.call import CallInput, CallLife, CallState
 from signaling.caller import CallerIdentity
+from signaling.server.call_audio import CallAudio
+from signaling.server.call_log import CallLog
+from signaling.server.call_people import CallPeople, DeskOfCall
 from signaling.server.call_recording import CallRecording
 from signaling.server.recordings import Recordings
 from signaling.server.session_line import SessionLine
 from storage.call_ids import new_call_id
-from storage.closing_figures import CallMetrics
-from storage.envelope import Envelope, Sequencer
+from storage.envelope import Envelope
 from storage.events import (
     CallAnswered,
     CallEnded,
@@ -57,13 +60,10 @@ from storage.events import (
     QualitySampled,
     SessionFailed,
 )
-from storage.projection import CallProjection
 
 log = logging.getLogger(__name__)
 
 QUALITY_EVERY_S = 15.0
-# A numbered event is about 400 bytes; the longest calls have a few thousand.
-JOURNAL_LIMIT = 20_000
 
 GONE_REASONS: dict[str, EndReason] = {
     "peer_lost": "peer_lost",
@@ -87,6 +87,8 @@ class CallServices:
     appointments: Appointments | None
     audit: AuditTrail | None = None
     recordings: Recordings | None = None  # None: nobody is recorded here, whatever the agents say
+    desk: DeskOfCall | None = None  # None: there are no operators
+    resume_s: float = 0.0  # how long a caller whose browser has closed the connection may come back
     tool_places: Places = field(default_factory=process_places)
 
 
@@ -121,11 +123,10 @@ class CallSession:
         self.call_id = call_id
         self.agent = agent
         self.life = CallLife()
-        self.projection = CallProjection(call_id)
-        self.journal: list[Envelope] = []
+        self.log = CallLog(call_id, services.tenant, services.emit)
         self.ended = asyncio.Event()
         self._caller = caller
-        self._tools = {**tools, **slot_tools(agent), **recording_tools(agent)}
+        self._tools = {**tools, **slot_tools(agent), **recording_tools(agent), **desk_tools(agent)}
         self._tool_places = call_places(services.tool_places)
         self._running_tools: set[asyncio.Task[None]] = set()
         self._services = services
@@ -133,8 +134,6 @@ class CallSession:
         self._started = self._loop.time()
         self._wall_started = datetime.now(UTC)
         self._model = agent.model or services.default_model
-        self._sequencer = Sequencer(call_id, services.tenant)
-        self._metrics = CallMetrics()
         self._conversation = Conversation(
             agent,
             model=self._model,
@@ -155,9 +154,16 @@ class CallSession:
                 agent,
                 services.recordings,
                 started=self._started,
-                publish=self._publish,
+                publish=self.publish,
                 audit=services.audit,
             )
+        self.people = CallPeople(self, services.endpoint, services.desk)
+        self._audio = CallAudio(services.peer_config, self.people)
+        self.people.sit_on(self._audio)
+        self._leg: _CallerLeg | None = None
+        self._new_legs: set[_CallerLeg] = set()  # of a caller who comes back, not connected yet
+        self._away: asyncio.TimerHandle | None = None  # the caller's browser has closed its connection
+        self._away_since: float | None = None
         self._peer: Peer | None = None
         self._line = SessionLine(services.endpoint, self)
         self._timer: asyncio.TimerHandle | None = None
@@ -173,11 +179,13 @@ class CallSession:
 
         Raises OfferRejected (nothing is on record) or ConnectFailed (the call is on record as failed).
         """
-        self._peer = await Peer.answer(offer_sdp, self, self._services.peer_config)
+        self._leg = _CallerLeg(self)
+        self._peer = self._leg.peer = await Peer.answer(offer_sdp, self._leg, self._services.peer_config)
+        self._audio.caller_on(self._peer)
         if self._recording is not None:
             self._recording.attach(self._peer)
         try:
-            self._publish(
+            self.publish(
                 CallStarted(
                     direction="inbound",
                     agent=self.agent.id,
@@ -195,7 +203,7 @@ class CallSession:
             await self._line.open(self._model)
         except ConnectFailed as error:
             await self._peer.close()
-            self._publish(SessionFailed(code=error.code, message=error.detail))
+            self.publish(SessionFailed(code=error.code, message=error.detail))
             self.life.happened(CallInput.ANSWER_FAILED)
             self._publish_ended("provider_failed")
             raise
@@ -208,6 +216,40 @@ class CallSession:
         self.life.happened(CallInput.ANSWER_SENT)
         self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
         return self._peer.answer_sdp
+
+    async def reattach(self, offer_sdp: str) -> str:
+        """The caller comes back on a new leg: after a reload, or on another network. The call goes on with it once
+        it is connected; until then the old one counts. Raises OfferRejected."""
+        leg = _CallerLeg(self)
+        leg.peer = await Peer.answer(offer_sdp, leg, self._services.peer_config)
+        if self.over:
+            await leg.peer.close()
+            raise OfferRejected("call_over", "This call has ended meanwhile.")
+        self._new_legs.add(leg)
+        return leg.peer.answer_sdp
+
+    @property
+    def over(self) -> bool:
+        """Nobody can be heard any more."""
+        return self.life.over
+
+    def in_conversation(self, tell: Callable[[Conversation, float], None]) -> None:
+        """Tell the conversation something, and carry out what it decides. Of a call that is over: nothing."""
+        if not self.over:
+            try:
+                tell(self._conversation, self._loop.time())
+                self._drive()
+            except Exception as error:
+                self._failed(error)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """A task that ends with the call."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(work, name=name)
+        self._running_tools.add(task)
+        task.add_done_callback(self._running_tools.discard)
 
     def on_ended(self, listener: Callable[[CallSession], None]) -> None:
         """Call `listener` once, when nothing of the call is left; at once if that is so already."""
@@ -227,20 +269,34 @@ class CallSession:
             self._conversation.say_goodbye(because, reason, self._loop.time())
             self._drive()
 
-    # PeerObserver: the media leg tells.
+    # The caller's leg tells (see `_CallerLeg`).
 
     @_guarded
-    def media_connected(self, at: float, codec: str) -> None:
+    def leg_connected(self, leg: _CallerLeg, at: float, codec: str) -> None:
+        if leg is not self._leg:
+            self._change_over(leg, at)
+            return
         self.life.happened(CallInput.MEDIA_CONNECTED)
-        self._publish(CallAnswered(setup_ms=round((at - self._started) * 1000), codec=codec))
+        self.publish(CallAnswered(setup_ms=round((at - self._started) * 1000), codec=codec))
         self._conversation.media_connected(at)
         self._drive()
+
+    def leg_failed(self, leg: _CallerLeg) -> None:
+        """A leg that was to replace the caller's did not come about, or one that was replaced has ended."""
+        if leg in self._new_legs and leg.peer is not None:
+            self._new_legs.discard(leg)
+            self.spawn(leg.peer.close(), "close leg")
 
     @_guarded
     def audio_received(self, pcm: bytes, at: float) -> None:
         # The hot path: 50 times a second for every call.
         if self._recording is not None:
             self._recording.caller_said(pcm, at)
+        if not self._audio.plain:
+            heard = self._audio.from_caller(pcm, at)
+            if heard is None:
+                return
+            pcm = heard
         self._line.keep(pcm, at, in_speech=self._conversation.awaits_words)
         to_model = self._conversation.phase is Phase.READY and self._conversation.model_hears
         if to_model and self._line.append(pcm):
@@ -250,6 +306,7 @@ class CallSession:
     def part_started(self, part: PartKey, at: float) -> None:
         rtt_ms = self._peer.stats().rtt_ms if self._peer is not None else None
         self._conversation.part_started(part, at, to_ear_ms=(rtt_ms or 0) / 2 + RECEIVER_BUFFER_MS)
+        self.people.agent_speaks()
         self._drive()
 
     @_guarded
@@ -264,17 +321,54 @@ class CallSession:
 
     @_guarded
     def peer_lost(self, silent_ms: int, at: float) -> None:
+        self._away_since = at - silent_ms / 1000
+        self._audio.caller_away(True)
         self._conversation.peer_lost(silent_ms, at)
         self._drive()
 
     @_guarded
     def peer_resumed(self, gap_ms: int, at: float) -> None:
+        self._away_since = None
+        self._audio.caller_away(False)
         self._conversation.peer_resumed(gap_ms, at)
         self._drive()
 
     @_guarded
     def peer_gone(self, reason: str, at: float) -> None:
-        self.hang_up(GONE_REASONS.get(reason, "error"))
+        if reason != "closed" or not self._services.resume_s or self.life.state is not CallState.TALKING:
+            self.hang_up(GONE_REASONS.get(reason, "error"))
+        elif self._away is None:
+            # A page that is being loaded again closes its connection just like one that is left.
+            self.peer_lost(0, at)
+            self._away = self._loop.call_later(self._services.resume_s, self._gave_up)
+
+    def _gave_up(self) -> None:
+        self.hang_up("caller_hangup")
+
+    def _change_over(self, leg: _CallerLeg, at: float) -> None:
+        """The caller is on another leg now; the old one ends without ending the call."""
+        self._new_legs.discard(leg)
+        before, self._leg = self._leg, leg
+        assert leg.peer is not None
+        assert before is not None
+        assert before.peer is not None
+        leg.peer.continue_from(before.peer)
+        self._peer = leg.peer
+        self._audio.caller_on(leg.peer)
+        if self._recording is not None:
+            self._recording.attach(leg.peer)
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None
+        lost_at = self._away_since
+        if lost_at is None:  # nobody had noticed
+            self._conversation.peer_lost(0, at)
+            lost_at = at
+        self._away_since = None
+        self._audio.caller_away(False)
+        self._conversation.peer_resumed(round((at - lost_at) * 1000), at)
+        self.spawn(before.peer.close(), "close old leg")
+        self._drive()
 
     # LineListener: the session tells.
 
@@ -320,7 +414,7 @@ class CallSession:
                     self._peer.play(part, recorded_pcm(words))
                     self._peer.finish(part)
             case effects.RequestHandoff(reason=reason, summary=summary):
-                self._publish(
+                self.publish(
                     HandoffRequested(
                         handoff_id=new_call_id(), reason=reason, summary=summary, method="failure"
                     )
@@ -341,7 +435,7 @@ class CallSession:
                 if self._peer is not None:
                     self._peer.resume()
             case effects.Publish(event=event):
-                self._publish(event)
+                self.publish(event)
             case effects.RunTool():
                 if self._group is not None:
                     running = self._group.create_task(self._run_tool(effect), name=f"tool {effect.name}")
@@ -355,11 +449,12 @@ class CallSession:
             case effects.HangUp():
                 self.life.happened(CallInput.HUNG_UP)
                 self._hung_up_ms = self._now_ms()
+                self.people.caller_left()
                 if self._recording is not None:
                     self._recording.finish(self._loop.time())
                 if self._group is not None and self._peer is not None:
                     self._sample(self._peer)
-                    self._group.create_task(self._peer.close(), name="close peer")
+                    self._group.create_task(self._close_legs(self._peer), name="close legs")
             case effects.Close(reason=reason, outcome=outcome, summary=summary):
                 self.life.happened(CallInput.RECORD_COMPLETE)
                 if self._recording is not None and self._recording.pending and self._group is not None:
@@ -369,6 +464,10 @@ class CallSession:
                     )
                 else:
                     self._publish_ended(reason, outcome, summary)
+
+    async def _close_legs(self, peer: Peer) -> None:
+        waiting = [leg.peer for leg in self._new_legs if leg.peer is not None]
+        await asyncio.gather(peer.close(), self.people.close(), *(each.close() for each in waiting))
 
     async def _end_after_recording(self, recording: CallRecording, close: effects.Close) -> None:
         await recording.finished()
@@ -414,8 +513,10 @@ class CallSession:
             self._group = None
             if self._timer is not None:
                 self._timer.cancel()
+            if self._away is not None:
+                self._away.cancel()
             if self._peer is not None:
-                await self._peer.close()
+                await self._close_legs(self._peer)
             if self._recording is not None:
                 self._recording.finish(self._loop.time())
             await self._line.close()
@@ -436,6 +537,7 @@ class CallSession:
             audit=self._services.audit,
             slots=self._conversation.goals,
             recording=self._recording,
+            desk=self.people,
             metadata=self._caller.metadata,
         )
         outcome = await run_tool(self._tools[call.name], call.arguments, context, self._tool_places)
@@ -466,7 +568,7 @@ class CallSession:
 
     def _sample(self, peer: Peer) -> None:
         stats = peer.stats()
-        self._publish(
+        self.publish(
             QualitySampled(
                 packets_received=stats.packets_received,
                 packets_lost=stats.packets_lost,
@@ -476,18 +578,12 @@ class CallSession:
             )
         )
 
-    def _publish(self, event: Event) -> None:
-        if self._sequencer.ended:
-            return  # a tool that outlived its call: `call.ended` is the last word
-        envelope = self._sequencer.stamp(event, datetime.now(UTC))
-        if not envelope.live_only:
-            self._metrics.add(event)
-            self.projection.fold(envelope)
-            if len(self.journal) < JOURNAL_LIMIT:
-                self.journal.append(envelope)
-        self._services.emit(envelope)
-        if self._recording is not None:
-            self._recording.happened(event)
+    def publish(self, event: Event) -> None:
+        """Put an event on record; one that comes after the call's end is nothing."""
+        if self.log.publish(event):
+            if self._recording is not None:
+                self._recording.happened(event)
+            self.people.happened(event)
 
     def _now_ms(self) -> int:
         """On the call's clock, which begins when the call was offered to us."""
@@ -497,7 +593,7 @@ class CallSession:
         self, reason: EndReason, outcome: str | None = None, summary: str | None = None
     ) -> None:
         duration_ms = self._now_ms()
-        self._publish(
+        self.publish(
             CallEnded(
                 reason=reason,
                 last_seq=0,  # the sequencer knows its own number
@@ -505,10 +601,55 @@ class CallSession:
                 hung_up_ms=self._hung_up_ms,
                 outcome=outcome,
                 summary=summary,
-                metrics=self._metrics.summary(),
+                metrics=self.log.metrics.summary(),
             )
         )
         log.info("call.ended call_id=%s reason=%s duration_ms=%d", self.call_id, reason, duration_ms)
         self._closed.set()
         if self._life_task is None:
             self.ended.set()
+
+
+class _CallerLeg:
+    """One of the caller's legs. Implements PeerObserver: what happens on a leg that has been replaced is nothing."""
+
+    def __init__(self, session: CallSession) -> None:
+        self.peer: Peer | None = None
+        self._session = session
+
+    @property
+    def _counts(self) -> bool:
+        return self._session._leg is self
+
+    def media_connected(self, at: float, codec: str) -> None:
+        self._session.leg_connected(self, at, codec)
+
+    def audio_received(self, pcm: bytes, at: float) -> None:
+        if self._session._leg is self:
+            self._session.audio_received(pcm, at)
+
+    def part_started(self, part: PartKey, at: float) -> None:
+        if self._counts:
+            self._session.part_started(part, at)
+
+    def playout_drained(self, at: float) -> None:
+        if self._counts:
+            self._session.playout_drained(at)
+
+    def digit_received(self, digit: str, duration_ms: int) -> None:
+        if self._counts:
+            self._session.digit_received(digit, duration_ms)
+
+    def peer_lost(self, silent_ms: int, at: float) -> None:
+        if self._counts:
+            self._session.peer_lost(silent_ms, at)
+
+    def peer_resumed(self, gap_ms: int, at: float) -> None:
+        if self._counts:
+            self._session.peer_resumed(gap_ms, at)
+
+    def peer_gone(self, reason: str, at: float) -> None:
+        if self._counts:
+            self._session.peer_gone(reason, at)
+        else:
+            self._session.leg_failed(self)

@@ -27,12 +27,14 @@ from signaling.errors import (
     UnknownAgent,
     UnknownCall,
 )
+from signaling.server.call_log import CallLog
+from signaling.server.call_people import CallPeople
 from signaling.server.call_session import CallServices, CallSession
 from signaling.web.ports import IceCandidate, Readiness, Unstored
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope
-from storage.events import EndReason
-from storage.projection import CallProjection, CallView, TranscriptEntry
+from storage.events import CallAnnotated, EndReason
+from storage.projection import CallView, TranscriptEntry
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +76,7 @@ LASTING_FAILURES = frozenset({"unauthorized", "refused"})
 class EndedCall:
     """What is still asked of a call that is over."""
 
-    projection: CallProjection
-    journal: list[Envelope]
+    log: CallLog
     ended_at: float  # the loop's time
 
 
@@ -145,6 +146,26 @@ class Switchboard:
         session.on_ended(self._ended)
         return AnsweredCall(call_id=session.call_id, answer_sdp=answer_sdp)
 
+    async def reattach(self, call_id: str, offer_sdp: str) -> str:
+        """See `CallDesk.reattach`."""
+        session = self._sessions.get(call_id)
+        if session is None or session.over:
+            raise UnknownCall("This call has ended.", fix="Place a new call.", code="call_over")
+        try:
+            return await session.reattach(offer_sdp)
+        except OfferRejected as error:
+            raise OfferRefused(error.detail, code=error.code) from error
+
+    def people(self, call_id: str) -> CallPeople | None:
+        """The desk's side of a running call of this process."""
+        session = self._sessions.get(call_id)
+        return session.people if session is not None else None
+
+    def annotate(self, call_id: str, fact: CallAnnotated) -> bool:
+        """A fact about a call that runs or has just ended. False: it is over for too long to be known here."""
+        call = self._find(call_id)
+        return call is not None and call.log.publish(fact)
+
     async def trickle(self, call_id: str, candidates: Sequence[IceCandidate]) -> None:
         """Taken and not needed: the browser's own checks tell the media leg where it is (RFC 8445, 7.3.1.3)."""
         if call_id not in self._sessions:
@@ -158,21 +179,23 @@ class Switchboard:
         return True
 
     def live_calls(self) -> list[CallView]:
-        return [session.projection.view for session in self._sessions.values()]
+        return [session.log.projection.view for session in self._sessions.values()]
 
     def live_call(self, call_id: str) -> CallView | None:
         session = self._find(call_id)
-        return session.projection.view if session is not None else None
+        return session.log.projection.view if session is not None else None
 
     def live_events(self, call_id: str, after: int) -> list[Envelope] | None:
         session = self._find(call_id)
         if session is None:
             return None
-        return [envelope for envelope in session.journal if envelope.seq is not None and envelope.seq > after]
+        return [
+            envelope for envelope in session.log.journal if envelope.seq is not None and envelope.seq > after
+        ]
 
     def live_transcript(self, call_id: str) -> list[TranscriptEntry] | None:
         session = self._find(call_id)
-        return session.projection.transcript if session is not None else None
+        return session.log.projection.transcript if session is not None else None
 
     def readiness(self) -> Readiness:
         reasons = list(self._unready())
@@ -239,12 +262,10 @@ class Switchboard:
 
     def _remember(self, session: CallSession) -> None:
         # Not the session itself: it holds seconds of audio, a peer and a socket.
-        self._recent[session.call_id] = EndedCall(
-            projection=session.projection, journal=session.journal, ended_at=self._loop.time()
-        )
-        kept = sum(len(call.journal) for call in self._recent.values())
+        self._recent[session.call_id] = EndedCall(log=session.log, ended_at=self._loop.time())
+        kept = sum(len(call.log.journal) for call in self._recent.values())
         while kept > MOST_EVENTS_KEPT and len(self._recent) > 1:
-            kept -= len(self._recent.pop(next(iter(self._recent))).journal)
+            kept -= len(self._recent.pop(next(iter(self._recent))).log.journal)
 
     def _new_call(self) -> str:
         call_id = new_call_id()

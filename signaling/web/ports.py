@@ -79,6 +79,9 @@ class CallDesk(Protocol):
             UnknownAgent, OfferRefused, Draining, NoCapacity, ModelUnreachable: from `signaling.errors`.
         """
 
+    async def reattach(self, call_id: str, offer_sdp: str) -> str:
+        """A new leg for the caller of a running call: offer in, answer out. Raises UnknownCall, OfferRefused."""
+
     async def trickle(self, call_id: str, candidates: Sequence[IceCandidate]) -> None:
         """Add late candidates. Raises UnknownCall for a call that is not running here."""
 
