@@ -20,6 +20,7 @@ from storage.channels import stream_of
 from storage.codec import EnvelopeError, decode, encode
 from storage.envelope import Envelope
 from storage.postgres.dead_letters import save_dead_letter
+from storage.postgres.events import are_stored
 from storage.postgres.pool import UNREACHABLE, Connection, Pool
 from storage.postgres.record import save_batch
 from storage.worker.intake import MAX_DELIVERIES, Entry
@@ -55,8 +56,11 @@ async def store(pool: Pool, entries: Sequence[Entry], *, count: Count = after_in
         try:
             readable.append(_Readable(entry, _read(entry)))
         except EnvelopeError as error:
-            await _put_aside(pool, entry, error.reason)
-            aside += _named(entry)
+            names = _named(entry)
+            # What ended its worker again and again after the commit needs only its end.
+            if not (entry.worn_out and await _on_record(pool, names)):
+                await _put_aside(pool, entry, error.reason)
+            aside += names
     return [*aside, *await _store(pool, readable, count)]
 
 
@@ -156,6 +160,12 @@ def _named(entry: Entry) -> list[str]:
         return [name] if stream_of(name.partition(":")[0]) == entry.stream else []
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
         return []
+
+
+async def _on_record(pool: Pool, names: Sequence[str]) -> bool:
+    """True where all of these events are in the log; False for none."""
+    async with pool.acquire() as connection:
+        return bool(names) and await are_stored(connection, names)
 
 
 async def _put_aside(pool: Pool, entry: Entry, reason: str) -> None:
