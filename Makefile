@@ -27,6 +27,8 @@ foreign: $(VENV)/.test pages debian-packages
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.calls
+	$(BIN)/python -m tests.benchmarks.record_path --write
+	$(BIN)/python -m tests.benchmarks.audio_in_an_outage
 
 # A python3 without its venv module is Debian's default; root may add it, anybody else is told how.
 $(BIN)/python:
