@@ -208,7 +208,7 @@ class OutboxFile:
         )
 
     def erase(self, call_ids: Collection[str]) -> list[tuple[int, int]]:
-        """Delete everything of these calls, also from the write-ahead log; (number, bytes) of each event."""
+        """Delete everything of these calls; (number, bytes) of each event. `scrub` comes next."""
         gone: list[tuple[int, int]] = []
         for call_id in call_ids:
             gone += self._connection.execute(
@@ -217,8 +217,16 @@ class OutboxFile:
                 [call_id, call_id],
             ).fetchall()
             self._connection.execute("DELETE FROM calls WHERE call_id = ?", [call_id])
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return [(number, size + ROW_OVERHEAD_BYTES) for number, size in gone]
+
+    def scrub(self) -> None:
+        """Empty the write-ahead log, so that what was deleted stands nowhere. Raises OperationalError while
+        another program reads the file."""
+        busy = self._one("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        if busy:
+            raise sqlite3.OperationalError(
+                "another program reads the outbox: deleted events stand in its log"
+            )
 
     def shrink(self) -> None:
         """Give the pages of deleted events back to the disk, a few MB at a time."""

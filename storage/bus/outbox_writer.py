@@ -158,6 +158,7 @@ class OutboxWriter:
             del self._unsaved[row.event_id]
         gone = self._file.erase(call_ids) + [(row.number, _size(row)) for row in unsaved]
         self._count(-len(gone), -sum(size for _, size in gone))
+        self._file.scrub()
         return [number for number, _ in gone]
 
     def _with_unsaved(self, rows: list[Row], fits: Callable[[Row], bool]) -> list[Row]:

@@ -147,8 +147,8 @@ class Relay:
     async def _connect(self) -> Connection:
         connection = self._connection_class(**self._options)
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py ships it unannotated
             async with asyncio.timeout(self._reply_timeout_s):
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py ships it unannotated
                 info = await _ask(connection, "INFO", "server")
                 client_id = await _ask(connection, "CLIENT", "ID")
         except BaseException:

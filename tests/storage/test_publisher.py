@@ -194,6 +194,19 @@ async def test_a_batch_in_doubt_when_redis_was_restarted_is_stored_again_but_not
     assert by_call(await on_streams(redis_server.url)) == by_call(events + later)
 
 
+async def test_a_redis_that_takes_connections_and_never_answers_is_given_up_each_time(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis_server.pause()
+    envelope = digits(1)[0]
+
+    async with Publisher(redis_server.url, reply_timeout_s=0.1) as publisher:
+        publisher.emit(envelope)
+        await eventually(lambda: "publisher.redis_lost" in caplog.text)
+        redis_server.resume()
+        assert await publisher.drain(10) == 0
+
+
 async def test_a_full_redis_is_waited_for(redis_server: RedisServer) -> None:
     events = digits(50)
     redis_server.ask("CONFIG", "SET", "maxmemory", "1")

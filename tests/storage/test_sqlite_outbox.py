@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -336,6 +337,24 @@ async def test_erasing_a_call_leaves_no_byte_of_it_in_any_file(tmp_path: Path) -
         ]
         assert len(await outbox.events_after(other[0].call_id, -1, 100)) == 11
         assert outbox.unacknowledged == 11
+
+
+async def test_erasing_while_another_program_reads_the_file_says_that_something_is_left(
+    tmp_path: Path,
+) -> None:
+    sequencer = Sequencer(new_call_id())
+    async with opened(tmp_path / "outbox") as outbox:
+        put(outbox, sequencer.stamp(said(0, "the canary"), NOON))
+        await safe(outbox)
+        reader = sqlite3.connect(tmp_path / "outbox", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM events").fetchall()
+        with pytest.raises(sqlite3.OperationalError, match="another program"):
+            await outbox.erase([sequencer.call_id])
+        reader.close()
+
+        assert await outbox.erase([sequencer.call_id]) == 0
+        assert not stands_in_a_file("the canary", tmp_path)
 
 
 async def test_what_was_acknowledged_leaves_no_byte_behind_after_a_clean_end(tmp_path: Path) -> None:
