@@ -22,7 +22,7 @@ import aiohttp
 from media.rtc.caller import Caller
 from realtime.simulator.script import Script
 from realtime.simulator.server import Simulator
-from signaling.web.tokens import Claims, TokenSigner
+from signaling.web.tokens import Claims, Role, TokenSigner
 from storage.bus.subscriber import Subscriber
 from storage.envelope import Envelope
 from tests.fakes.servers import free_port
@@ -142,7 +142,7 @@ class House:
             await asyncio.sleep(0.05)
 
 
-def bearer(role: str) -> str:
+def bearer(role: Role) -> str:
     now = int(time.time())
     claims = Claims(use="token", role=role, subject="test", issued_at=now, expires_at=now + 3600)
     return f"Bearer {TokenSigner(SECRET).sign(claims)}"
