@@ -82,8 +82,10 @@ class Journey:
     emit_us: Spread
     subscriber_ms: Spread
     postgres_ms: Spread
-    publisher_cpu: float  # of one core, its writing thread included
-    worker_cpu: float
+    publisher_us: (
+        float  # CPU an event, of the whole process with its writing thread, this benchmark's own included
+    )
+    worker_us: float  # the same of the worker
     load_average: float  # of the machine, afterwards
 
     @property
@@ -163,9 +165,9 @@ async def measure(
                 emitted += 1
             await asyncio.sleep(STEP_S)
         took = time.perf_counter() - began
-        cpu, worker_cpu = time.process_time() - cpu, machine.cpu_s(worker.pid) - worker_cpu
         load = os.getloadavg()[0]
         await eventually(lambda: not outbox.unacknowledged, within=DRAINED_WITHIN_S)
+        cpu, worker_cpu = time.process_time() - cpu, machine.cpu_s(worker.pid) - worker_cpu
     postgres_ms = await _postgres_ms(database_url, sent)
     heard = [line.split() for line in (folder / "heard").read_text().splitlines()]
     result = Journey(
@@ -174,8 +176,8 @@ async def measure(
         emit_us=_spread(emit_us),
         subscriber_ms=_spread([(float(at) - sent[event_id]) * 1000 for event_id, at in heard]),
         postgres_ms=_spread(postgres_ms),
-        publisher_cpu=round(cpu / took, 2),
-        worker_cpu=round(worker_cpu / took, 2),
+        publisher_us=round(cpu / total * 1e6, 1),
+        worker_us=round(worker_cpu / total * 1e6, 1),
         load_average=round(load, 2),
     )
     assert len(postgres_ms) == total, f"{total - len(postgres_ms)} events are not on record"
@@ -268,7 +270,7 @@ def line(of: Journey) -> str:
         f"{of.rate:,.0f}/s: emit p50 {of.emit_us.p50} p99 {of.emit_us.p99} us; "
         f"subscriber p50 {of.subscriber_ms.p50} p99 {of.subscriber_ms.p99} ms; "
         f"Postgres p50 {of.postgres_ms.p50} p99 {of.postgres_ms.p99} worst {of.postgres_ms.worst} ms; "
-        f"CPU publisher {of.publisher_cpu:.0%} worker {of.worker_cpu:.0%}; load {of.load_average}"
+        f"CPU an event: publisher {of.publisher_us} us, worker {of.worker_us} us; load {of.load_average}"
     )
 
 
