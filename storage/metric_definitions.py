@@ -281,6 +281,14 @@ DEFINITIONS: tuple[Definition, ...] = (
 BY_ID: Mapping[str, Definition] = {each.id: each for each in DEFINITIONS}
 
 
+def histograms_of(definition: Definition) -> tuple[str, ...]:
+    """Which histograms the figure is read from; the counters are always there."""
+    reading = definition.reading
+    if not isinstance(reading, Percentile):
+        return ()
+    return (reading.histogram,) if reading.less is None else (reading.histogram, reading.less)
+
+
 def figure(definition: Definition, sums: Sums) -> Figure:
     """The figure of these sums."""
     value, n, interval = _read(definition.reading, sums)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Literal
 
 Grain = Literal["hour", "day"]  # days are UTC
@@ -62,9 +63,4 @@ def added_up(parts: Sequence[Sums]) -> Sums:
 
 
 def _by_position(rows: Sequence[Sequence[int]]) -> list[int]:
-    summed = [0] * max((len(row) for row in rows), default=0)
-    for row in rows:
-        for position, count in enumerate(row):
-            if count:
-                summed[position] += count
-    return summed
+    return [sum(column) for column in zip_longest(*rows, fillvalue=0)]

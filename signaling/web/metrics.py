@@ -29,7 +29,7 @@ from signaling.web.parameters import moment, one_of
 from signaling.web.record import from_archive
 from signaling.web.routing import Answer, Query, Route, Visit, json_answer
 from storage.envelope import rfc3339
-from storage.metric_definitions import BY_ID, DEFINITIONS, Figure, Interval, figure
+from storage.metric_definitions import BY_ID, DEFINITIONS, Figure, Interval, figure, histograms_of
 from storage.metric_sums import Grain, Window
 
 DEFAULT_WINDOW = timedelta(days=7)
@@ -68,16 +68,17 @@ async def get_series(visit: Visit) -> web.Response:
         raise BadRequest(f"By the hour a series has at most {LONGEST_BY_HOUR.days} days.", fix="bucket=day")
     if grain == "day":
         window = _whole_days(window)
-    points = await from_archive(visit.doors.archive.metric_series(window, grain))
+    definition = BY_ID[asked]
+    points = await from_archive(visit.doors.archive.metric_series(window, grain, histograms_of(definition)))
     series = MetricsSeries(
         period=_period(window),
         agent=window.agent,
         agent_version=window.agent_version,
         metric=asked,
         definition=asked,
-        unit=BY_ID[asked].unit,
+        unit=definition.unit,
         bucket=grain,
-        points=[_point(at, figure(BY_ID[asked], sums)) for at, sums in points],
+        points=[_point(at, figure(definition, sums)) for at, sums in points],
     )
     return _series_csv(series) if form == "text/csv" else json_answer(series)
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from media.patchbay import Role
 from signaling.caller import AnsweredCall, CallerIdentity
+from signaling.operators import Joined, Operator, Person, Presence
 from storage.agent_versions import Document, Draft, Version
 from storage.call_filter import EVERY_CALL, CallFilter
 from storage.envelope import Envelope
 from storage.metric_sums import Grain, Sums, Window
-from storage.people import Person
+from storage.people import Person as KnownPerson
 from storage.projection import CallView, TranscriptEntry
 from storage.search import Hit, Query
 
@@ -102,6 +104,40 @@ class CallDesk(Protocol):
     def readiness(self) -> Readiness: ...
 
 
+class OperatorDesk(Protocol):
+    """The people who take calls. Every method may raise DeskUnavailable, HandoffConflict (AlreadyTaken), UnknownCall,
+    UnknownHandoff; those with an offer also OfferRefused."""
+
+    async def accept(self, handoff_id: str, who: Person, offer_sdp: str, offer_id: str | None) -> Joined: ...
+
+    async def decline(self, handoff_id: str, who: Person, offer_id: str | None, reason: str) -> None: ...
+
+    async def take_over(self, call_id: str, who: Person, offer_sdp: str) -> Joined: ...
+
+    async def sit_in(self, call_id: str, who: Person, role: Role, offer_sdp: str) -> Joined: ...
+
+    async def reattach(self, call_id: str, who: Person, offer_sdp: str) -> Joined: ...
+
+    async def leave(self, call_id: str, who: Person) -> None: ...
+
+    async def change(self, call_id: str, who: Person, *, muted: bool | None, hold: bool | None) -> None: ...
+
+    async def give_back(self, call_id: str, who: Person, note: str) -> None: ...
+
+    async def end(self, call_id: str, who: Person) -> bool:
+        """False: this person does not talk on it; end it as anybody else would."""
+
+    async def say(self, call_id: str, who: Person, text: str) -> None: ...
+
+    async def wrap_up(self, handoff_id: str, who: Person, outcome: str | None, notes: str) -> None: ...
+
+    async def set_presence(self, who: Person, presence: Presence) -> Operator | None: ...
+
+    async def presence(self, who: Person) -> Operator | None: ...
+
+    async def operators(self) -> list[Operator]: ...
+
+
 class CallArchive(Protocol):
     """Calls on record. Any method raises `RecordUnavailable`, OSError or TimeoutError while it is down."""
 
@@ -140,8 +176,10 @@ class CallArchive(Protocol):
     async def metric_sums(self, window: Window) -> Sums:
         """All calls of the window, summed up."""
 
-    async def metric_series(self, window: Window, grain: Grain) -> Sequence[tuple[datetime, Sums]]:
-        """The same by the hour or day, oldest first."""
+    async def metric_series(
+        self, window: Window, grain: Grain, histograms: Sequence[str]
+    ) -> Sequence[tuple[datetime, Sums]]:
+        """The same by the hour or day, oldest first, with these histograms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +300,7 @@ class AgentDrafts(Protocol):
 class People(Protocol):
     """Who may sign in with a password. May raise OSError or TimeoutError while the database is down."""
 
-    async def find(self, id: str) -> tuple[Person, str] | None:
+    async def find(self, id: str) -> tuple[KnownPerson, str] | None:
         """The person and the password's argon2 hash; None where nobody is called that."""
 
 

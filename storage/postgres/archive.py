@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,7 +119,10 @@ class Archive:
         async with self._database.connection() as connection:
             return await metrics_hourly.totals(connection, self._tenant, window)
 
-    async def metric_series(self, window: Window, grain: Grain) -> list[tuple[datetime, Sums]]:
-        """The same by the hour or by the day, oldest first; times without a call are left out."""
+    async def metric_series(
+        self, window: Window, grain: Grain, histograms: Sequence[str]
+    ) -> list[tuple[datetime, Sums]]:
+        """The same by the hour or by the day, oldest first, with these histograms; times without a call are left
+        out."""
         async with self._database.connection() as connection:
-            return await metrics_hourly.series(connection, self._tenant, window, grain)
+            return await metrics_hourly.series(connection, self._tenant, window, grain, histograms)

@@ -29,7 +29,11 @@ FROM jsonb_to_recordset($1::text::jsonb)
 ORDER BY tenant COLLATE "C", agent COLLATE "C", agent_version COLLATE "C", hour
 ON CONFLICT (tenant, agent, agent_version, hour) DO UPDATE SET {set}
 """
-_ADDED = ", ".join(f"{name} = added_up(old.{name}, excluded.{name})" for name in FIGURES)
+# Most calls add to few histograms; the others are not touched.
+_ADDED = ", ".join(
+    f"{name} = CASE excluded.{name} WHEN '{{}}' THEN old.{name} ELSE added_up(old.{name}, excluded.{name}) END"
+    for name in FIGURES
+)
 _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in FIGURES)
 
 _WINDOW = """
@@ -111,12 +115,16 @@ async def totals(connection: Connection, tenant: str, window: Window) -> Sums:
 
 
 async def series(
-    connection: Connection, tenant: str, window: Window, grain: Grain
+    connection: Connection, tenant: str, window: Window, grain: Grain, histograms: Sequence[str] = HISTOGRAMS
 ) -> list[tuple[datetime, Sums]]:
-    """The window by the hour or by the day, oldest first; times without a call are left out."""
+    """The window by the hour or by the day, oldest first; times without a call are left out.
+
+    `histograms`: those that are wanted; reading them is most of the work.
+    """
     by_time: dict[datetime, list[Sums]] = {}
-    for row in await _rows(connection, grain, tenant, window, window.since, window.until):
-        by_time.setdefault(row["hour"], []).append(_sums(row))
+    rows = await _rows(connection, grain, tenant, window, window.since, window.until, histograms)
+    for row in rows:
+        by_time.setdefault(row["hour"], []).append(_sums(row, histograms))
     return [(at, added_up(by_time[at])) for at in sorted(by_time)]
 
 
@@ -139,11 +147,18 @@ async def rows_of_day(connection: Connection, grain: Grain, day: datetime) -> di
 
 
 async def _rows(
-    connection: Connection, grain: Grain, tenant: str, window: Window, since: datetime, until: datetime
+    connection: Connection,
+    grain: Grain,
+    tenant: str,
+    window: Window,
+    since: datetime,
+    until: datetime,
+    histograms: Sequence[str] = HISTOGRAMS,
 ) -> list[Any]:
-    statement = _WINDOW.format(table=_TABLES[grain], figures=", ".join(FIGURES))
+    wanted = [name for name in HISTOGRAMS if name in histograms]
+    statement = _WINDOW.format(table=_TABLES[grain], figures=", ".join(("counters", *wanted)))
     return list(await connection.fetch(statement, tenant, since, until, window.agent, window.agent_version))
 
 
-def _sums(row: Any) -> Sums:
-    return Sums(counters=row["counters"], histograms={name: row[name] for name in HISTOGRAMS})
+def _sums(row: Any, histograms: Sequence[str] = HISTOGRAMS) -> Sums:
+    return Sums(counters=row["counters"], histograms={name: row[name] for name in histograms})

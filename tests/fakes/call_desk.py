@@ -12,7 +12,7 @@ from signaling.web.feed import Feed
 from signaling.web.ports import AgentSummary, IceCandidate, Page, Readiness, ToolSummary
 from storage.call_filter import EVERY_CALL, CallFilter
 from storage.call_ids import new_call_id
-from storage.contribution import Sum, contribution_of
+from storage.contribution import HISTOGRAMS, Sum, contribution_of
 from storage.envelope import Envelope, Sequencer
 from storage.events import Event
 from storage.metric_sums import Grain, Sums, Window, added_up
@@ -52,6 +52,7 @@ class FakeDesk:
         self.feed = feed
         self.calls: dict[str, ToldCall] = {}
         self.answered: list[tuple[str, str, CallerIdentity]] = []
+        self.reattached: list[tuple[str, str]] = []
         self.trickled: list[IceCandidate] = []
         self.hung_up: list[tuple[str, str]] = []
         self.refusal: Problem | Exception | None = None
@@ -69,6 +70,12 @@ class FakeDesk:
         if agent_id not in ("dental", "sales"):
             raise UnknownAgent(f"There is no agent {agent_id}.")
         return AnsweredCall(call_id=self.running_call().id, answer_sdp=ANSWER)
+
+    async def reattach(self, call_id: str, offer_sdp: str) -> str:
+        if call_id not in self.calls:
+            raise UnknownCall("Not running.", code="call_over")
+        self.reattached.append((call_id, offer_sdp))
+        return ANSWER
 
     async def trickle(self, call_id: str, candidates: Sequence[IceCandidate]) -> None:
         if call_id not in self.calls:
@@ -157,9 +164,11 @@ class FakeArchive:
         return call.events[-1].data.get("metrics") if call else None
 
     async def metric_sums(self, window: Window) -> Sums:
-        return added_up([sums for _, sums in await self.metric_series(window, "hour")])
+        return added_up([sums for _, sums in await self.metric_series(window, "hour", HISTOGRAMS)])
 
-    async def metric_series(self, window: Window, grain: Grain) -> list[tuple[datetime, Sums]]:
+    async def metric_series(
+        self, window: Window, grain: Grain, histograms: Sequence[str]
+    ) -> list[tuple[datetime, Sums]]:
         self._call("")
         by_time: dict[datetime, Sum] = {}
         for call in self.calls.values():
@@ -171,8 +180,9 @@ class FakeArchive:
             at = at if grain == "hour" else at.replace(hour=0)
             by_time.setdefault(at, Sum()).add(contribution_of(metrics))
         return [
-            (at, Sums(counters=by_time[at].counters, histograms=by_time[at].dense_histograms()))
-            for at in sorted(by_time)
+            (at, Sums(counters=each.counters, histograms={name: found[name] for name in histograms}))
+            for at, each in sorted(by_time.items())
+            for found in [each.dense_histograms()]
         ]
 
 
