@@ -37,6 +37,24 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who acts, as the door knows them."""
+
+    id: str
+    name: str
+    queues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A leg on a call."""
+
+    call_id: str
+    answer_sdp: str
+    handoff_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A handoff that seeks an operator."""
 

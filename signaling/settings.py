@@ -170,6 +170,11 @@ class MediaSettings(_Section):
     gone_after_s: float = Field(
         default=30.0, gt=0, description="Seconds of silence on the wire: the call ends."
     )
+    resume_s: float = Field(
+        default=5.0,
+        ge=0,
+        description="Seconds for a caller whose page closed its connection to come back (a reload).",
+    )
     ice_timeout_s: float = Field(default=12.0, gt=0, description="Seconds a new call may take to connect.")
     allow_loopback: bool = Field(
         default=True, description="Use 127.0.0.1 when the machine has no other address."

@@ -31,8 +31,11 @@ Moment = str
 class HandoffCall(Protocol):
     """What a handoff asks of its call. Everything is on the event loop and must not block."""
 
-    call_id: str
-    agent: Agent
+    @property
+    def call_id(self) -> str: ...
+
+    @property
+    def agent(self) -> Agent: ...
 
     def publish(self, event: Event) -> None: ...
 

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ from signaling.errors import (
 from signaling.handoff import AlreadyTaken as TakenBy
 from signaling.handoff import HandoffPolicy, OfferOver
 from signaling.handoff_states import WITH_A_PERSON, HandoffState, ImpossibleHandoff
-from signaling.operators import Operator, Presence, Waiting, pairs, staffed
+from signaling.operators import Joined, Operator, Person, Presence, Waiting, pairs, staffed
 from signaling.roster.roster import DirectoryLost, Roster
 from signaling.server.call_handoff import CallHandoff, HandoffCall
 from storage.bus.cancellation import cancel_for_sure
@@ -50,24 +49,6 @@ _PRESENCE_AFTER: dict[effects.OperatorIs, Presence | None] = {
     "wrap_up": "wrap_up",
     "not_responding": "busy",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Who acts, as the door knows them."""
-
-    id: str
-    name: str
-    queues: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """A leg on a call."""
-
-    call_id: str
-    answer_sdp: str
-    handoff_id: str | None = None
 
 
 class DeskCall(HandoffCall, Protocol):

@@ -18,10 +18,12 @@ from realtime.continuity import SessionSpan
 from realtime.files.agents import load_agents
 from realtime.tools.registry import ToolRegistry, discover
 from signaling.admission import Admission
+from signaling.roster.roster import Roster
 from signaling.server.agent_office import AgentOffice
 from signaling.server.agent_shelf import AgentShelf
 from signaling.server.books import AnsweringAgents, RegisteredTools
 from signaling.server.call_session import CallServices
+from signaling.server.desk import Desk
 from signaling.server.model_probe import ModelProbe
 from signaling.server.neighbours import Neighbours
 from signaling.server.practice import Diary, KnownCustomers, Record
@@ -97,6 +99,23 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             feed.publish(envelope)
             publisher.emit(envelope)
 
+        audit = AuditLog(database, settings.tenant)
+        roster = Roster(
+            settings.redis_url,
+            tenant=settings.tenant,
+            node=settings.server.node,
+            on_change=lambda: desk.changed(),
+        )
+        desk = Desk(
+            roster,
+            tenant=settings.tenant,
+            call_of=lambda call_id: switchboard.people(call_id),
+            annotate=lambda call_id, fact: switchboard.annotate(call_id, fact),
+            announce=publisher.announce,
+            audit=audit,
+        )
+        stack.push_async_callback(roster.stop)
+        stack.push_async_callback(desk.stop)
         probe = ModelProbe(endpoint, settings.realtime.model)
         recordings = _recordings(settings, database)
         stack.push_async_callback(recordings.close)
@@ -116,8 +135,10 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 emit=emit,
                 customers=KnownCustomers(CustomerBook(database, settings.tenant)),
                 appointments=Diary(AppointmentBook(database, settings.tenant)),
-                audit=AuditLog(database, settings.tenant),
+                audit=audit,
                 recordings=recordings,
+                desk=desk,
+                resume_s=settings.media.resume_s,
             ),
             admission=Admission(settings.server.max_calls, lambda: publisher.problem),
             degraded=health.degraded,
@@ -137,6 +158,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
             tools=RegisteredTools(tools),
             recordings=recordings,
             people=PeopleBook(database, settings.tenant),
+            operators=desk,
             others=neighbours,
             unstored=publisher,
         )
@@ -148,6 +170,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         except OSError as error:
             raise CannotStart(f"Cannot listen on {settings.server.host}: {error.strerror}") from error
         log.info("doors.open host=%s port=%d", settings.server.host, listener.port)
+        roster.start()
+        desk.start()
         async with asyncio.TaskGroup() as group:
             watches = [
                 group.create_task(probe.watch(), name="model probe"),

@@ -9,6 +9,7 @@ from aiohttp import web
 from signaling.errors import BadRequest, NotAcceptable, RecordUnavailable, UnsupportedMediaType
 from signaling.web.auth import STAFF, Access
 from signaling.web.bodies import accepts, read_body
+from signaling.web.handoffs import person
 from signaling.web.parameters import moment, one_of, whole_number
 from signaling.web.record import Record, from_archive
 from signaling.web.routing import Answer, Body, Query, Route, Visit, json_answer
@@ -96,7 +97,10 @@ async def hang_up(visit: Visit) -> web.Response:
     by = {None: "caller", "caller": "caller", "service": "caller", "operator": "operator"}.get(
         visit.who.role, "admin"
     )
-    ended = await visit.doors.desk.hang_up(visit.call_id, by)
+    operators, talks = visit.doors.operators, False
+    if operators is not None and by in ("operator", "admin"):
+        talks = await operators.end(visit.call_id, person(visit))  # time for notes follows
+    ended = talks or await visit.doors.desk.hang_up(visit.call_id, by)
     if not ended and visit.who.own_call_id is None:
         # Who holds the call's own token need not prove that it existed.
         await _record(visit).call(visit.call_id)

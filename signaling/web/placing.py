@@ -8,10 +8,8 @@ from aiohttp import web
 
 from signaling.caller import ANONYMOUS_DEMO_CALLER, CallerIdentity
 from signaling.errors import (
-    BadRequest,
     NotAcceptable,
     NotSignedIn,
-    OfferRefused,
     TooManyRequests,
     Unavailable,
     UnknownAgent,
@@ -20,16 +18,17 @@ from signaling.errors import (
 from signaling.settings import IceServer
 from signaling.web.auth import EVERYONE, Access, Principal, is_loopback
 from signaling.web.bodies import accepts, read_body
-from signaling.web.routing import Answer, Body, Doors, Query, Route, Visit
-
-SDP = "application/sdp"
+from signaling.web.offers import SDP, offer_of
+from signaling.web.routing import Answer, Body, Doors, Header, Query, Route, Visit
 
 
 async def place_call(visit: Visit) -> web.Response:
     request, doors = visit.request, visit.doors
     _check_forms(request)
     _check_rate(visit)
-    offer = _offer(await read_body(request))
+    offer = offer_of(await read_body(request))
+    if visit.who.own_call_id is not None:
+        return await _come_back(visit, visit.who.own_call_id, offer)
     agent_id = _agent_id(visit)
     ticket = visit.who.claims if visit.who.claims and visit.who.claims.use == "ticket" else None
     if ticket is not None and not doors.keeper.used.take(
@@ -56,6 +55,13 @@ async def place_call(visit: Visit) -> web.Response:
         for url in server.urls:
             response.headers.add("Link", ice_link(server, url))
     return response
+
+
+async def _come_back(visit: Visit, call_id: str, offer: str) -> web.Response:
+    """A new connection for a call that is running: after a reload, or on another network."""
+    answer = await visit.doors.desk.reattach(call_id, offer)
+    headers = {"Location": f"/v1/calls/{call_id}", "X-Resume": visit.doors.keeper.resume_token(call_id)}
+    return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
 
 async def describe_calls(visit: Visit) -> web.Response:
@@ -87,10 +93,6 @@ def ice_link(server: IceServer, url: str) -> str:
 
 
 def _check_forms(request: web.Request) -> None:
-    if "X-Resume" in request.headers:
-        raise BadRequest(
-            "Re-attaching to a running call is not possible on this server.", fix="Place a new call."
-        )
     if request.content_type != SDP:
         fix = "Send the offer as application/sdp."
         if request.content_type == "application/json":
@@ -110,21 +112,6 @@ def _check_rate(visit: Visit) -> None:
         raise TooManyRequests(
             "Too many calls from this address.", fix=f"Try again in {wait_s} s.", retry_after_s=wait_s
         )
-
-
-def _offer(body: bytes) -> str:
-    """The cheap half of checking; the media leg does the rest."""
-    if not body.strip():
-        raise OfferRefused("The body is empty.", code="no_sdp", fix="Send the browser's offer as it is.")
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise OfferRefused("The body is not text.", code="not_sdp") from None
-    if not text.lstrip().startswith("v=0"):  # RFC 8866 §5.1: every description begins with it
-        raise OfferRefused(
-            "The body is not a session description (it does not begin with v=0).", code="not_sdp"
-        )
-    return text
 
 
 def _agent_id(visit: Visit) -> str:
@@ -152,12 +139,15 @@ ROUTES = (
         method="POST",
         path="/v1/calls",
         handler=place_call,
-        access=Access(roles=EVERYONE, ticket=True, open_in_demo=True),
-        summary="Place a call: offer in, answer out",
+        access=Access(roles=EVERYONE, ticket=True, open_in_demo=True, resume=True),
+        summary="Place a call: offer in, answer out; or come back to one",
         tag="calls",
         query=(
             Query(name="agent", description="Agent id; without it the default agent answers."),
             Query(name="ticket", description="A call ticket, where no Authorization header can be sent."),
+        ),
+        headers=(
+            Header(name="X-Resume", description="The token of a running call: this is its new connection."),
         ),
         body=Body(media_type=SDP),
         answers={

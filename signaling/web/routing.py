@@ -24,6 +24,7 @@ from signaling.web.ports import (
     AgentDrafts,
     CallArchive,
     CallDesk,
+    OperatorDesk,
     OtherNodes,
     People,
     RecordingArchive,
@@ -46,6 +47,7 @@ class Doors:
     tools: ToolBook
     recordings: RecordingArchive | None  # None: this server keeps none
     people: People | None  # None: tokens are the only way in
+    operators: OperatorDesk | None  # None: nobody can take a call here
     passwords: PasswordCheck
     settings: Settings
     keeper: Doorkeeper

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from storage.envelope import Envelope
-from storage.projection import CallView, TranscriptEntry
+from storage.projection import CallView, SlotView, TranscriptEntry
 
 
 class _Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,3 +276,94 @@ class ProblemDocument(_Shape, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[FieldProblem] = []
     since: list[DraftSave] = []  # 412: who saved after the revision that was named
     differences: list[Difference] = []  # 412: what they changed
+
+
+class HandoffEntry(_Shape, frozen=True, kw_only=True):
+    """A call that waits for a person, or talks with one."""
+
+    handoff_id: str
+    call_id: str
+    agent: str | None
+    caller: str | None
+    state: str  # the second half of the newest handoff event's name
+    reason: str | None
+    summary: str | None
+    method: str | None
+    requested_at: str | None
+    queue: str | None
+    attempt: int  # offers made so far
+    offer_id: str | None  # of the offer that is out
+    operator: str | None  # whom it is offered to, or who has it
+    until: str | None  # when this state ends by itself
+    slots: list[SlotView]
+
+
+class HandoffPage(_Shape, frozen=True, kw_only=True):
+    """All that are open."""
+
+    items: list[HandoffEntry]
+    next: str | None
+
+
+class Decline(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why not."""
+
+    reason: Annotated[str, Meta(max_length=300)] = ""
+    offer_id: str | None = None
+
+
+class WrapUp(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came of it, as the operator saw it."""
+
+    outcome: Annotated[str, Meta(max_length=100)] | None = None
+    notes: Annotated[str, Meta(max_length=4000)] = ""
+
+
+class OperatorChange(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is left out stays as it is."""
+
+    muted: bool | None = None
+    hold: bool | None = None
+
+
+class ReturnNote(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the agent should know."""
+
+    note: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Whisper(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line for the agent."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class Transfer(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to: E.164 or a SIP address."""
+
+    to: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class PresenceState(_Shape, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one may choose; `wrap_up` comes by itself after a call, and saying it keeps it."""
+
+    state: Literal["available", "busy", "wrap_up", "offline"]
+
+
+class OperatorEntry(_Shape, frozen=True, kw_only=True):
+    """Somebody at the desk."""
+
+    id: str
+    name: str
+    queues: list[str]
+    state: Literal["available", "busy", "wrap_up", "offline"]
+    since: str | None
+    handoff_id: str | None  # that rings there, or is being talked about
+    why: str | None  # why busy, where the desk decided it: not_responding
+
+
+class OperatorPage(_Shape, frozen=True, kw_only=True):
+    """Everybody."""
+
+    items: list[OperatorEntry]
+    next: str | None

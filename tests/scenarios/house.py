@@ -189,6 +189,8 @@ async def open_house(
                 "CORDBOARD_REALTIME__API_KEY": "test",
                 "CORDBOARD_AGENTS__PATH": str(ROOT / "deploy" / "agents"),
                 "CORDBOARD_SERVER__CALLS_PER_MINUTE": "0",
+                # A caller who closes the connection has hung up: only tests of coming back wait for more.
+                "CORDBOARD_MEDIA__RESUME_S": "0",
                 **(settings or {}),
             },
         )

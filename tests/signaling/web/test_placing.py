@@ -197,10 +197,30 @@ async def test_programs_of_the_house_are_not_throttled(build):
     assert [(await house.place_call()).status for _ in range(3)] == [201, 201, 201]
 
 
-async def test_re_attaching_is_refused_rather_than_answered_with_another_call(house):
+async def test_the_resume_token_as_a_header_makes_a_new_connection_for_the_running_call(house):
+    placed = await house.place_call(house.bearer())
+    call_id = placed.headers["Location"].rpartition("/")[2]
+
+    back = await house.place_call({"X-Resume": placed.headers["X-Resume"]})
+
+    assert (back.status, back.headers["Location"]) == (201, placed.headers["Location"])
+    assert house.desk.reattached == [(call_id, house.desk.answered[0][1])]
+    assert len(house.desk.answered) == 1
+    claims = house.signer.read(back.headers["X-Resume"], now=house.clock())
+    assert (claims.use, claims.call_id) == ("resume", call_id)
+
+
+async def test_a_resume_token_that_is_none_is_refused_rather_than_answered_with_another_call(house):
     response = await house.place_call({**house.bearer(), "X-Resume": "whatever"})
 
-    await refused(response, 400, "bad_request")
+    await refused(response, 401, "token_invalid")
+
+
+async def test_a_call_that_is_over_cannot_be_come_back_to(house):
+    placed = await house.place_call(house.bearer())
+    house.desk.calls.clear()
+
+    await refused(await house.place_call({"X-Resume": placed.headers["X-Resume"]}), 404, "call_over")
 
 
 async def test_options_names_the_content_type(house):
