@@ -6,6 +6,7 @@ before it and after it, so that old and new servers can run side by side.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -26,7 +27,12 @@ FOLDER = Path(__file__).parent / "migrations"
 _LOCK = int.from_bytes(b"cordbrd", "big")
 _LOCK_WAIT = "120s"  # for another starter that migrates right now
 _TABLE_WAIT = "5s"  # for running work on a table; longer would hold up everyone who queues behind us
+# A file that meets running work crosswise is rolled back whole, and done again when that work is through.
+_TRIES = 4
+_TRY_AGAIN_AFTER_S = 0.3
 _NAME = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
+
+_BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 _HAS_BOOK = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 
@@ -99,7 +105,7 @@ async def migrate(
             f"this login may not change the tables ({error}): run `cordboard db migrate` with the login that owns "
             "them (a member of cordboard_migrator), then start this again"
         ) from error
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+    except _BUSY as error:
         raise MigrationError(
             f"the tables are busy ({error}): end long-running queries, then run `cordboard db migrate` again"
         ) from error
@@ -126,9 +132,21 @@ async def _apply_missing(connection: asyncpg.Connection, files: Sequence[Migrati
                     "release, and put the change into a new one"
                 )
             continue
-        await _apply(connection, migration)
+        await _apply_patiently(connection, migration)
         done.append(migration.name)
     return done
+
+
+async def _apply_patiently(connection: asyncpg.Connection, migration: Migration) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            await _apply(connection, migration)
+        except _BUSY:
+            if not left:
+                raise
+            await asyncio.sleep(_TRY_AGAIN_AFTER_S)
+        else:
+            return
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -141,11 +159,7 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
                 migration.name,
                 migration.sha256,
             )
-    except (
-        asyncpg.LockNotAvailableError,
-        asyncpg.DeadlockDetectedError,
-        asyncpg.InsufficientPrivilegeError,
-    ):
+    except (*_BUSY, asyncpg.InsufficientPrivilegeError):
         raise
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.name} failed and was rolled back: {error}") from error

@@ -13,7 +13,6 @@ import redis.asyncio
 
 from storage.channels import GROUP, STREAMS, acks_channel, partition_of, stream_of
 from storage.codec import encode
-from storage.envelope import Envelope
 from storage.worker.consumer import consumer_name
 from storage.worker.intake import MAX_DELIVERIES, SUSPECT_DELIVERIES, Entry, Intake
 from storage.worker.run import run_worker
@@ -21,6 +20,7 @@ from tests.fakes.call_story import numbered, stamped, started, whole_call
 from tests.fakes.eventually import eventually
 from tests.fakes.record_dump import count_events
 from tests.fakes.servers import RedisServer, free_port
+from tests.fakes.streams import put
 
 
 @asynccontextmanager
@@ -31,12 +31,6 @@ async def intake(redis_url: str, consumer: str = "w1", **settings: int) -> Async
         yield made
     finally:
         await made.close()
-
-
-async def put(redis_url: str, events: list[Envelope]) -> None:
-    async with redis.asyncio.from_url(redis_url) as client:
-        for envelope in numbered(events):
-            await client.xadd(stream_of(envelope.call_id), {"event": encode(envelope)})
 
 
 async def deliver_again(redis_url: str, stream: str, times: int, consumer: str = "w1") -> None:

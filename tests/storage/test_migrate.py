@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from storage.postgres.migrate import Migration, MigrationError, migrate, read_migrations
+from tests.fakes.eventually import eventually
 
 
 async def _scalar(database_url: str, query: str) -> object:
@@ -73,6 +74,28 @@ async def test_a_busy_table_fails_the_migration_instead_of_blocking_the_calls(
                 await migrate(empty_database_url, change, table_wait="50ms")
     finally:
         await holder.close()
+
+
+async def test_running_work_that_stands_crosswise_is_let_through_and_the_file_applied_after_it(
+    empty_database_url: str,
+) -> None:
+    tables = Migration(version=1, name="001_a.sql", sql="CREATE TABLE a (x int); CREATE TABLE b (x int)")
+    await migrate(empty_database_url, [tables])
+    worker = await asyncpg.connect(empty_database_url)
+    try:
+        await worker.execute("BEGIN; INSERT INTO b VALUES (1)")
+        crosswise = "ALTER TABLE a ADD y int; ALTER TABLE b ADD y int"
+        change = asyncio.create_task(
+            migrate(empty_database_url, [tables, Migration(version=2, name="002_b.sql", sql=crosswise)])
+        )
+        waits = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'b'::regclass"
+        await eventually(lambda: worker.fetchval(waits))
+        await worker.execute("SET LOCAL deadlock_timeout = '1min'")  # let the other one find the deadlock
+        await worker.execute("INSERT INTO a VALUES (1); COMMIT")
+
+        assert await change == ["002_b.sql"]
+    finally:
+        await worker.close()
 
 
 @pytest.mark.parametrize("names", [["1_short.sql"], ["001_a.sql", "001_b.sql"], ["001_Upper.sql"]])

@@ -3,6 +3,7 @@ worker that has not been replaced yet goes on writing."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ from storage.envelope import Envelope
 from storage.postgres.columns import columns
 from storage.postgres.migrate import migrate, read_migrations
 from tests.fakes.call_story import stamped, whole_call
+from tests.fakes.eventually import eventually
 from tests.fakes.record_dump import INCOMPLETE, rows
 from tests.fakes.released_statements import SAVE_DEAD_LETTERS, TABLES, names_in
 from tests.fakes.servers import free_port
@@ -54,6 +56,14 @@ def calls_of_a_year() -> list[list[Envelope]]:
 
 async def save_as_released(database_url: str, events: Sequence[Envelope]) -> None:
     """What the first release's worker does with some events."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        await save_on(connection, events)
+    finally:
+        await connection.close()
+
+
+async def save_on(connection: asyncpg.Connection, events: Sequence[Envelope]) -> None:
     batch = rows_of(events)
     figures = [
         SimpleNamespace(call_id=event.call_id, data=event.data["metrics"], **event.data["metrics"])
@@ -69,13 +79,10 @@ async def save_as_released(database_url: str, events: Sequence[Envelope]) -> Non
         "handoffs": [*batch.handoffs.values()],
         "call_metrics": figures,
     }
-    connection = await asyncpg.connect(database_url)
-    try:
+    async with connection.transaction():
         for table, (statement, json) in TABLES.items():
             await connection.execute(statement, *columns(found[table], names_in(statement), json=json))
         await connection.execute(SAVE_DEAD_LETTERS, "stream", events[0].call_id, "reason", b"raw")
-    finally:
-        await connection.close()
 
 
 async def record(database_url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -145,6 +152,44 @@ async def test_a_worker_that_has_not_been_replaced_yet_goes_on_writing(database_
 
     assert await rows(database_url, INCOMPLETE) == []
     assert await rows(database_url, "SELECT count(*) FROM call_sessions WHERE state <> 'ended'") == [(0,)]
+
+
+async def test_a_worker_that_writes_all_the_time_loses_nothing_while_the_tables_change(
+    empty_database_url: str,
+) -> None:
+    await migrate(empty_database_url, [file for file in read_migrations() if file.version <= RELEASED[-1]])
+    connection = await asyncpg.connect(empty_database_url)
+    stop = asyncio.Event()
+    saved = 0
+
+    async def write() -> None:
+        nonlocal saved
+        while not stop.is_set():
+            events = stamped(whole_call())
+            while True:  # as the worker does it: what Postgres will not take now is tried again
+                try:
+                    await save_on(connection, events)
+                except asyncpg.PostgresError:
+                    continue
+                break
+            saved += 1
+
+    writing = asyncio.create_task(write())
+    await eventually(lambda: saved > 20)
+    await migrate(empty_database_url)
+    before = saved
+    await eventually(lambda: saved > before + 20)
+    stop.set()
+    await writing
+    await connection.close()
+
+    assert await rows(empty_database_url, "SELECT count(*) FROM call_sessions WHERE state = 'ended'") == [
+        (saved,)
+    ]
+    assert await rows(empty_database_url, INCOMPLETE) == []
+    whole = {table: 1 if table != "transcripts" else 2 for table in TABLES} | {"events": 11}
+    for table, each in whole.items():
+        assert await rows(empty_database_url, f"SELECT count(*) FROM {table}") == [(each * saved,)], table
 
 
 async def test_keys_and_indices_are_called_what_they_were_called(empty_database_url: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 import redis.asyncio
 
 from storage.bus.publisher import Publisher
-from storage.channels import FIELD, GROUP, STREAMS, stream_of
+from storage.channels import GROUP, STREAMS, stream_of
 from storage.codec import encode
 from storage.envelope import Envelope, Sequencer
 from storage.events import DtmfReceived, Event
@@ -27,8 +27,10 @@ from tests.fakes.call_story import NOON, ended, numbered, said, stamped, started
 from tests.fakes.eventually import eventually
 from tests.fakes.record_dump import INCOMPLETE, count_events, dump, rows
 from tests.fakes.servers import PostgresServer, RedisServer
+from tests.fakes.streams import put, put_raw, settled, waiting
 
 ROOT = Path(__file__).parent.parent.parent
+START_WITHIN_S = 30.0  # a process on a machine that is busy with other tests
 NOT_THERE = "postgresql://postgres@127.0.0.1:1/nowhere"
 
 
@@ -55,19 +57,6 @@ async def working(
         await asyncio.wait_for(task, 10)
 
 
-async def put(redis_url: str, envelopes: Sequence[Envelope]) -> None:
-    """On the streams, as a publisher does it."""
-    async with redis.asyncio.from_url(redis_url) as client, client.pipeline(transaction=False) as pipeline:
-        for envelope in numbered(list(envelopes)):
-            pipeline.xadd(stream_of(envelope.call_id), {FIELD: encode(envelope)})
-        await pipeline.execute()
-
-
-async def put_raw(redis_url: str, stream: str, body: bytes) -> None:
-    async with redis.asyncio.from_url(redis_url) as client:
-        await client.xadd(stream, {FIELD: body})
-
-
 async def take(redis_url: str, consumer: str) -> int:
     """Read everything as `consumer` and do nothing with it: a worker that died."""
     async with redis.asyncio.from_url(redis_url) as client:
@@ -75,19 +64,6 @@ async def take(redis_url: str, consumer: str) -> int:
             await client.xgroup_create(stream, GROUP, id="0", mkstream=True)
         taken = await client.xreadgroup(GROUP, consumer, dict.fromkeys(STREAMS, ">"), count=1000)
         return sum(len(entries) for _, entries in taken)
-
-
-async def waiting(redis_url: str) -> int:
-    """Entries that are still on the streams."""
-    async with redis.asyncio.from_url(redis_url) as client:
-        return sum([await client.xlen(stream) for stream in STREAMS])
-
-
-async def settled(redis_url: str, within: float = 15.0) -> None:
-    async def nothing_waits() -> bool:
-        return await waiting(redis_url) == 0
-
-    await eventually(nothing_waits, within=within)
 
 
 def many_calls(count: int, length: int = 20) -> list[Envelope]:
@@ -396,7 +372,7 @@ async def test_sigterm_ends_the_process_with_0_and_nothing_half_done(
     events = many_calls(20)
     process = await worker_process_for(redis_url, database_url)
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"ready\n"
+    assert await asyncio.wait_for(process.stdout.readline(), START_WITHIN_S) == b"ready\n"
 
     await put(redis_url, events)
     process.send_signal(signal.SIGTERM)
@@ -410,7 +386,7 @@ async def test_sigterm_ends_the_process_with_0_and_nothing_half_done(
 async def test_sigterm_while_both_servers_are_away_ends_the_process_with_0() -> None:
     process = await worker_process_for("redis://127.0.0.1:1/0", NOT_THERE)
     assert process.stderr is not None
-    line = await asyncio.wait_for(process.stderr.readline(), 10)
+    line = await asyncio.wait_for(process.stderr.readline(), START_WITHIN_S)
 
     process.send_signal(signal.SIGTERM)
     _, said_last = await asyncio.wait_for(process.communicate(), 10)
@@ -426,7 +402,7 @@ async def test_sigterm_while_postgres_hangs_leaves_the_batch_and_ends_the_proces
     events = many_calls(2)
     process = await worker_process_for(redis_url, database_url)
     assert process.stdout is not None
-    await asyncio.wait_for(process.stdout.readline(), 10)
+    await asyncio.wait_for(process.stdout.readline(), START_WITHIN_S)
     holder = await asyncpg.connect(database_url)
     try:
         await holder.execute("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
@@ -476,7 +452,7 @@ async def test_kill_9_in_the_middle_of_the_work_loses_and_doubles_nothing(
     for start in range(0, len(events), 400):
         process = await worker_process_for(redis_url, database_url)
         assert process.stdout is not None
-        await asyncio.wait_for(process.stdout.readline(), 10)
+        await asyncio.wait_for(process.stdout.readline(), START_WITHIN_S)
         await put(redis_url, events[start : start + 400])
         stored = await count_events(database_url)
         await eventually(lambda: _more_than(database_url, stored))  # noqa: B023 - awaited in this very turn
