@@ -3,7 +3,6 @@ what is said takes nobody new."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,7 +19,7 @@ HouseMaker = Callable[..., AbstractAsyncContextManager[House]]
 SCRIPT = Script(says=[Reply(text="Hello.", audio_ms=400)], loop=True)
 
 
-async def test_the_next_server_ends_the_call_within_seconds_without_redis_and_the_record_has_no_gap(
+async def test_the_next_server_ends_the_call_before_anything_else_without_redis_and_the_record_has_no_gap(
     redis_server: RedisServer, database_url: str, tmp_path: Path
 ) -> None:
     async with open_house(
@@ -33,10 +32,10 @@ async def test_the_next_server_ends_the_call_within_seconds_without_redis_and_th
         await running.processes["serve"].wait()
         redis_server.stop()
 
-        began = time.monotonic()
         await running.start("serve", folder=tmp_path)
-        await eventually(lambda: f"call.ended call_id={call_id}" in running.logs["serve"].read_text())
-        took_s = time.monotonic() - began
+        await eventually(lambda: running.logs["serve"].read_text().count("doors.open") == 2, within=40)
+        # The story is finished before anybody can call; how many seconds that takes depends on the machine.
+        between_the_doors = running.logs["serve"].read_text().split("doors.open")[1]
         redis_server.start()
         await caller.close()
 
@@ -52,7 +51,7 @@ async def test_the_next_server_ends_the_call_within_seconds_without_redis_and_th
         await connection.close()
         await running.ready()
 
-    assert took_s < 5
+    assert f"call.ended call_id={call_id} reason=node_lost" in between_the_doors
     assert row["end_reason"] == "node_lost"
     assert [each["seq"] for each in seqs] == list(range(row["last_seq"] + 1))
     assert seen is not None
