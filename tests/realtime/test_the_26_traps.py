@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +21,6 @@ from tests.fakes.marks import named_by_tests
 from tests.fakes.realtime_story import Story, receptionist
 from tests.fakes.wire_call import WireCall, wire_call
 from tests.scenarios.voices import loud
-
-ROOT = Path(__file__).parent.parent.parent
-
 
 TRAPS = {
     1: "the caller hears silence: the bot does not greet",
@@ -251,11 +247,6 @@ def test_the_agents_own_echo_does_not_stop_it() -> None:
     assert story.heard_audio_ms == 8000
     assert story.truncated() == []
     assert len(story.sent_of("response.create")) == 1
-
-
-@pytest.mark.trap(17)
-def test_the_page_has_the_browser_take_the_agents_voice_out_of_the_microphone() -> None:
-    assert "echoCancellation: true" in (ROOT / "signaling/pages/phone/microphone.ts").read_text()
 
 
 # Trap 16: a server writes down what it is asked to, and nothing else.
