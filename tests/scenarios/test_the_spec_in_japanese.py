@@ -200,6 +200,7 @@ def in_japanese(
                 name: Scenario(agent=name, lives=lives, saying=saying[name], search=tuple(SEARCHED[name]))
                 for name, (lives, _) in CALLS.items()
             },
+            at_once=len(CALLS),
             redis_url=_shared_redis.url,
             database_url=database_url,
             folder=folder,

@@ -127,12 +127,21 @@ class Scenario:
     search: tuple[str, ...] = ()
 
 
-async def hold(scenarios: Mapping[str, Scenario], **house: Any) -> dict[str, Told | BaseException]:
-    """All of them at once, in a house of `open_house`'s arguments; what failed is kept for whoever asks for it."""
+async def hold(
+    scenarios: Mapping[str, Scenario], *, at_once: int, **house: Any
+) -> dict[str, Told | BaseException]:
+    """So many of them at a time, the first ones first, in a house of `open_house`'s arguments.
+
+    What failed is kept for whoever asks for it.
+    """
+    lines = asyncio.Semaphore(at_once)
+
+    async def held(scenario: Scenario) -> Told:
+        async with lines:
+            return await _one(running, scenario, seen)
+
     async with open_house(**house) as running, _dashboard(running) as seen:
-        told = await asyncio.gather(
-            *(_one(running, scenario, seen) for scenario in scenarios.values()), return_exceptions=True
-        )
+        told = await asyncio.gather(*map(held, scenarios.values()), return_exceptions=True)
         summaries = {
             scenario.agent: await _summary(running, scenario.agent) for scenario in scenarios.values()
         }
