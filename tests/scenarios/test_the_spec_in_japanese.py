@@ -225,7 +225,8 @@ def test_question_and_answer_are_on_record_as_they_were_said(in_japanese: Callab
     call = in_japanese("questions")
 
     assert call.said_by("caller") == [ASKS, WANTS_A_PERSON]
-    assert call.said_by("agent") == [
+    # What becomes of the request for a person may be told later, in more words.
+    assert call.said_by("agent")[:3] == [
         GREETING,
         "はい、建物の裏に無料の駐車場がございます。",
         "担当者にお伝えします。",
