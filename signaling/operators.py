@@ -15,7 +15,7 @@ Presence = Literal["available", "busy", "wrap_up", "offline"]
 # What an operator may choose; `wrap_up` comes by itself after a call, and is left by choosing.
 CHOSEN: frozenset[Presence] = frozenset({"available", "busy", "offline"})
 
-DEFAULT_QUEUE = "default"
+EVERY_QUEUE = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Operator:
 
     id: str
     name: str
-    queues: frozenset[str] = frozenset({DEFAULT_QUEUE})  # which handoffs may ring here
+    queues: frozenset[str] = frozenset({EVERY_QUEUE})  # which handoffs may ring here
     presence: Presence = "offline"
     since: float = 0.0  # Unix seconds: when presence became what it is
     idle_since: float = 0.0  # Unix seconds: the end of the last call, or signing in
@@ -33,7 +33,11 @@ class Operator:
 
     def may_take(self, queue: str) -> bool:
         """Free for a handoff of this queue now."""
-        return self.presence == "available" and self.handoff_id is None and queue in self.queues
+        return self.presence == "available" and self.handoff_id is None and self.serves(queue)
+
+    def serves(self, queue: str) -> bool:
+        """Handoffs of this queue are theirs to take."""
+        return queue in self.queues or EVERY_QUEUE in self.queues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def longest_idle(
 def staffed(operators: Iterable[Operator], queue: str) -> bool:
     """Somebody of this queue is signed in and will be free: now, after the present call, or after its notes."""
     return any(
-        queue in each.queues and (each.presence in ("available", "wrap_up") or each.handoff_id is not None)
+        each.serves(queue) and (each.presence in ("available", "wrap_up") or each.handoff_id is not None)
         for each in operators
     )
 

@@ -35,5 +35,5 @@ class Person:
     id: str
     name: str
     role: PersonRole
-    queues: tuple[str, ...] = ("default",)
+    queues: tuple[str, ...] = ("*",)  # whose handoffs may ring there; "*": everybody's
     language: str | None = None

@@ -40,7 +40,9 @@ def add(
     id: ID,
     name: Annotated[str, typer.Option(help="What others see; default: the id.")] = "",
     role: Annotated[PersonRoleName, typer.Option(help="What they may do.")] = PersonRoleName.OPERATOR,
-    queue: Annotated[list[str] | None, typer.Option(help="Whose handoffs ring there; repeatable.")] = None,
+    queue: Annotated[
+        list[str] | None, typer.Option(help="Whose handoffs ring there; repeatable; default: all.")
+    ] = None,
     language: Annotated[str | None, typer.Option(help="Of the pages: en or ja.")] = None,
     password_stdin: FROM_STDIN = False,
 ) -> None:
@@ -51,9 +53,7 @@ def add(
     if not ID_PATTERN.fullmatch(id):
         raise Failure(f"{id!r} is no name to sign in with", remedy="lower-case letters, digits, . _ and -")
     password, made_up = _password(password_stdin)
-    person = Person(
-        id=id, name=name or id, role=role.value, queues=tuple(queue or ["default"]), language=language
-    )
+    person = Person(id=id, name=name or id, role=role.value, queues=tuple(queue or ["*"]), language=language)
     try:
         _with_people(lambda people: people.add(person, hash_password(password)))
     except PersonExists as error:

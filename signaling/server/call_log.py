@@ -12,6 +12,7 @@ from storage.closing_figures import CallMetrics
 from storage.envelope import CallOverError, Envelope, Sequencer
 from storage.events import Event
 from storage.projection import CallProjection
+from storage.redaction import Redaction
 
 # A numbered event is about 400 bytes; the longest calls have a few thousand.
 JOURNAL_LIMIT = 20_000
@@ -20,13 +21,20 @@ JOURNAL_LIMIT = 20_000
 class CallLog:
     """`publish` from the event loop only; the order of publishing is the order on record."""
 
-    def __init__(self, call_id: str, tenant: str, emit: Callable[[Envelope], None]) -> None:
-        """`emit` never blocks."""
+    def __init__(
+        self,
+        call_id: str,
+        tenant: str,
+        emit: Callable[[Envelope], None],
+        redaction: Redaction | None = None,
+    ) -> None:
+        """`emit` never blocks. What `redaction` takes out of an event is in nothing that comes from here."""
         self.projection = CallProjection(call_id)
         self.journal: list[Envelope] = []
         self.metrics = CallMetrics()
         self._sequencer = Sequencer(call_id, tenant)
         self._emit = emit
+        self._redaction = redaction
 
     @property
     def ended(self) -> bool:
@@ -35,6 +43,8 @@ class CallLog:
 
     def publish(self, event: Event) -> bool:
         """Put it on record. False: it came after the end, and is no annotation."""
+        if self._redaction is not None:
+            event = self._redaction.apply(event)
         try:
             envelope = self._sequencer.stamp(event, datetime.now(UTC))
         except CallOverError:

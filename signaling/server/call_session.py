@@ -47,6 +47,7 @@ from signaling.server.call_log import CallLog
 from signaling.server.call_people import CallPeople, DeskOfCall
 from signaling.server.call_recording import CallRecording
 from signaling.server.recordings import Recordings
+from signaling.server.redacted_audit import RedactedAudit
 from signaling.server.session_line import SessionLine
 from storage.call_ids import new_call_id
 from storage.envelope import Envelope
@@ -60,6 +61,7 @@ from storage.events import (
     QualitySampled,
     SessionFailed,
 )
+from storage.redaction import Redaction
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +125,9 @@ class CallSession:
         self.call_id = call_id
         self.agent = agent
         self.life = CallLife()
-        self.log = CallLog(call_id, services.tenant, services.emit)
+        redaction = Redaction(agent.privacy.redact, region=agent.region)
+        self.log = CallLog(call_id, services.tenant, services.emit, redaction)
+        self._audit = None if services.audit is None else RedactedAudit(services.audit, redaction)
         self.ended = asyncio.Event()
         self._caller = caller
         self._tools = {**tools, **slot_tools(agent), **recording_tools(agent), **desk_tools(agent)}
@@ -155,7 +159,7 @@ class CallSession:
                 services.recordings,
                 started=self._started,
                 publish=self.publish,
-                audit=services.audit,
+                audit=self._audit,
             )
         self.people = CallPeople(self, services.endpoint, services.desk)
         self._audio = CallAudio(services.peer_config, self.people)
@@ -534,7 +538,7 @@ class CallSession:
             started_at=self._wall_started.astimezone(ZoneInfo(self.agent.timezone)),
             customers=self._services.customers,
             appointments=self._services.appointments,
-            audit=self._services.audit,
+            audit=self._audit,
             slots=self._conversation.goals,
             recording=self._recording,
             desk=self.people,
@@ -545,7 +549,7 @@ class CallSession:
 
     async def _audit_unknown_tool(self, call_item_id: str, name: str) -> None:
         await record_refusal(
-            self._services.audit,
+            self._audit,
             call_id=self.call_id,
             call_item_id=call_item_id,
             tool=name,

@@ -65,8 +65,8 @@ class Principal:
 
     @property
     def queues(self) -> frozenset[str]:
-        """Whose handoffs may ring here; a token's holder works at the default queue."""
-        given = self.claims.metadata.get("queues", "default") if self.claims else ""
+        """Whose handoffs may ring here; "*", and a token's holder: everybody's."""
+        given = self.claims.metadata.get("queues", "*") if self.claims else ""
         return frozenset(filter(None, given.split(",")))
 
     @property

@@ -3,11 +3,21 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.operators import Operator, Waiting, in_turn, longest_idle, pairs, position, staffed
+from signaling.operators import (
+    EVERY_QUEUE,
+    Operator,
+    Waiting,
+    in_turn,
+    longest_idle,
+    pairs,
+    position,
+    staffed,
+)
 
 
 def operator(id: str, **given: object) -> Operator:
-    return Operator(id=id, name=id.title(), **{"presence": "available", **given})  # type: ignore[arg-type]
+    defaults = {"presence": "available", "queues": frozenset({"default"})}
+    return Operator(id=id, name=id.title(), **(defaults | given))  # type: ignore[arg-type]
 
 
 def waiting(id: str, at: float, **given: object) -> Waiting:
@@ -30,6 +40,10 @@ def test_only_who_is_free_and_of_the_queue_is_asked() -> None:
     ]
     assert longest_idle(desk, "default", frozenset({"declined"})) is None
     assert longest_idle(desk, "billing") == desk[4]
+
+
+def test_who_serves_every_queue_is_asked_for_any() -> None:
+    assert longest_idle([operator("sato", queues=frozenset({EVERY_QUEUE}))], "billing") is not None
 
 
 def test_a_desk_whose_operators_are_all_talking_is_staffed() -> None:
