@@ -26,6 +26,8 @@ from aioice.ice import CandidatePair, StunProtocol
 CHECKED_VERSIONS: Final = {"aiortc": "1.16.0", "aioice": "0.13.0"}
 STUN_COOKIE: Final = b"\x21\x12\xa4\x42"  # RFC 8489 section 5
 STUN_HEADER_BYTES: Final = 20
+# A peer has as many addresses as it has interfaces and NATs; what comes from more is not remembered.
+MOST_PROVEN: Final = 16
 
 
 class WrongVersion(ImportError):
@@ -50,6 +52,7 @@ class GuardedProtocol(StunProtocol):
         super().__init__(receiver)
         self.on_media: Callable[[bytes], None] | None = None
         self.turned_away = 0
+        self._proven: set[tuple[str, int]] = set()
         self._known_pair: CandidatePair | None = None
         self._known_address: tuple[str, int] | None = None
 
@@ -84,10 +87,22 @@ class GuardedProtocol(StunProtocol):
                 transaction.response_received(message, address)
             elif message.message_class == stun.Class.REQUEST:
                 self.receiver.request_received(message, address, self)
+                self._remember(message, address)
         except Exception:
             # Whatever a stranger's datagram makes the parser raise, the call goes on.
             return False
         return True
+
+    def _remember(self, message: stun.Message, address: tuple[str, int]) -> None:
+        """Whoever signs a check with our password may speak from there, whichever pair we have nominated ourselves.
+
+        With two families of addresses each side may nominate another pair (RFC 8445, 8.1.1), and aioice gives up
+        its own checks of the others: without this the peer's handshake would be turned away for good.
+        """
+        if address in self._proven or len(self._proven) == MOST_PROVEN:
+            return
+        if message.check_message_integrity(self.receiver.local_password.encode()):
+            self._proven.add(address)
 
     def _belongs(self, addr: tuple[Any, ...]) -> bool:
         connection = self.receiver
@@ -98,6 +113,8 @@ class GuardedProtocol(StunProtocol):
                 self._known_pair, self._known_address = nominated, nominated.remote_addr
             if address == self._known_address:
                 return True
+        if address in self._proven:
+            return True
         return any(
             pair.protocol is self
             and pair.remote_addr == address

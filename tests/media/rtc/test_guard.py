@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from aioice import stun
 from OpenSSL import SSL
 
 from media import rtp
@@ -156,3 +157,27 @@ def test_another_version_of_aiortc_is_refused_with_the_remedy() -> None:
 
 def test_the_checked_versions_are_the_ones_the_project_installs() -> None:
     check_versions()
+
+
+async def test_who_signs_a_check_may_speak_from_there_whichever_pair_was_nominated() -> None:
+    """Each side may nominate another pair of addresses (RFC 8445, 8.1.1): the handshake comes over theirs."""
+    async with a_call() as call:
+        sdp = call.peer.answer_sdp
+        user, password = (re.search(rf"a=ice-{name}:(\S+)", sdp)[1] for name in ("ufrag", "pwd"))  # type: ignore[index]
+        check = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+        check.attributes["USERNAME"] = f"{user}:somebody"
+        check.attributes["PRIORITY"] = 1
+        check.add_message_integrity(password.encode())
+        forged = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+        forged.attributes["USERNAME"] = f"{user}:somebody"
+        forged.add_message_integrity(b"not the password")
+        harmless = b"\x14" + bytes(3)  # of DTLS by its first byte, and too short to be a record
+
+        for signed, turned_away in ((forged, 1), (check, 0)):
+            before = call.peer.stats().packets_rejected
+            await attack(sdp, [bytes(signed), harmless])
+            await call.listener.frames(10)
+            assert call.peer.stats().packets_rejected - before >= turned_away
+            if not turned_away:
+                assert call.peer.stats().packets_rejected == before
+        await stays_alive(call.caller, call.listener)
