@@ -267,3 +267,33 @@ async def test_a_window_is_the_sum_of_its_hours_wherever_it_begins_and_ends(
 
     within = [hour for hour in range(0, 72, 5) if since <= hour < until]
     assert counter(found.counters, "calls") == len(within)
+
+
+async def test_the_night_and_the_workers_do_not_get_in_each_others_way(pool: Pool) -> None:
+    calls = [a_call(f"agent{n % 3}", NOON + timedelta(hours=n % 4)) for n in range(60)]
+    for call in calls[:20]:
+        await put(pool, call)
+
+    async def at_work(share: list[list[Envelope]]) -> None:
+        for call in share:
+            await put(pool, call[:4])
+            await put(pool, call[2:])
+
+    nights = [recompute(pool, DAY) for _ in range(3)]
+    await asyncio.gather(at_work(calls[20:40]), at_work(calls[40:]), *nights)
+
+    assert plain(await rolled_up(pool)) == plain(expected(calls))
+    assert plain(await rolled_up(pool, "day")) == plain(by_day(expected(calls)))
+    assert (await recompute(pool, DAY)).none
+
+
+async def test_an_erased_calls_numbers_stay_in_the_sums(pool: Pool) -> None:
+    kept, erased = a_call(), a_call()
+    for call in (kept, erased):
+        await put(pool, call)
+    async with pool.acquire() as connection:
+        for table in ("events", "call_sessions"):
+            await connection.execute(f"DELETE FROM {table} WHERE call_id = $1", erased[0].call_id)
+
+    assert (await recompute(pool, DAY)).none
+    assert plain(await rolled_up(pool)) == plain(expected([kept, erased]))
