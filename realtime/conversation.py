@@ -23,6 +23,7 @@ from media.playout import Cut, PartKey
 from realtime import client_events, server_events
 from realtime.agent import Agent
 from realtime.continuity import SessionSpan
+from realtime.deadlines import next_deadline
 from realtime.effects import Effect, PausePlayout, ResumePlayout
 from realtime.goals import GoalProgress
 from realtime.history import Line
@@ -57,6 +58,7 @@ class Conversation:
             origin=origin,
             span=span,
         )
+        self._parts = parts
         self._out = parts.out
         self._standing = parts.standing
         self._record = parts.record
@@ -85,26 +87,7 @@ class Conversation:
 
     def next_deadline(self) -> float | None:
         """When to call `wake`, if nothing else happens before."""
-        standing, duration = self._standing, self._silence.duration
-        if standing.closed:
-            return None
-        if standing.phase is Phase.ENDING:
-            return self._ending.next_deadline()
-        if standing.phase is Phase.NOTICE:
-            return self._ending.by
-        sessions = self._sessions
-        due = [sessions.setup_by, sessions.continuity.open_at]
-        if standing.ready:
-            due += [sessions.rotation.next_deadline(), self._words.sounds.next_deadline()]
-        if standing.person is not None:
-            return min((at for at in due if at is not None), default=None)
-        due += [self._ending.by if standing.ending is not None else duration.end_at]
-        due += [self._silence.watchdog.next_deadline()]
-        if standing.ending is None and not self._wishes.busy and not standing.peer_lost:
-            due += [duration.warn_at, self._idle.next_deadline()]
-        if standing.ready and not standing.peer_lost:
-            due += [self._wishes.responses.next_deadline(), self._tools.fillers.next_deadline()]
-        return min((at for at in due if at is not None), default=None)
+        return next_deadline(self._parts)
 
     @property
     def phase(self) -> Phase:
