@@ -24,6 +24,9 @@ SlotType = Literal[
 ]
 
 
+REDACTED_KINDS = ("card", "phone", "email")
+
+
 CustomerField = Literal["name", "phone", "email", "notes", "next_appointment"]
 
 
@@ -192,8 +195,10 @@ class Recording(_Document):
 
 
 class Privacy(_Document):
-    retention_days: Annotated[int, Field(ge=1)] | None = None
-    redact: list[str] = []
+    """How long calls are kept, and what of them is not kept at all."""
+
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None  # None: for good
+    redact: list[str] = []  # card, phone, email, slot:<goal>.<slot> or slot:<slot>; see storage/redaction.py
 
 
 class Agent(_Document):
@@ -253,6 +258,26 @@ class Agent(_Document):
         problems = _undefined_variables(self.model_dump())
         if problems:
             raise PydanticCustomError(_UNDEFINED, "{problems}", {"problems": "; ".join(problems)})
+        return self
+
+    @model_validator(mode="after")
+    def _redaction_is_known(self) -> Agent:
+        slots = {
+            f"slot:{name}"
+            for goal in self.goals
+            for slot in goal.slots
+            for name in (slot.name, f"{goal.id}.{slot.name}")
+        }
+        unknown = [each for each in self.privacy.redact if each not in REDACTED_KINDS and each not in slots]
+        if unknown:  # a misspelt word would keep what nobody wanted kept
+            known = [*REDACTED_KINDS, *sorted(slots)]
+            raise ValueError(
+                "; ".join(
+                    f"privacy.redact: {each!r} is neither {', '.join(REDACTED_KINDS)} nor slot:<name of a slot>"
+                    f"{_did_you_mean(each, known)}"
+                    for each in unknown
+                )
+            )
         return self
 
     def say(self, text: str) -> str:

@@ -191,3 +191,17 @@ def test_a_choice_needs_its_choices() -> None:
     )
 
     assert problem == "goals.0.slots.0: a slot of type choice needs `choices`"
+
+
+def test_what_is_to_be_kept_out_of_the_record_is_a_kind_or_a_slot_that_there_is() -> None:
+    goal = '[[goals]]\nid = "book"\ndescription = "d"\n[[goals.slots]]\nname = "born"\ndescription = "d"\n'
+    wanted = 'redact = ["card", "phone", "email", "slot:born", "slot:book.born"]'
+    agent = parse_agent(f"{MINIMAL}[privacy]\n{wanted}\n{goal}", source="desk.toml")
+
+    (problem,) = problems(f'{MINIMAL}[privacy]\nredact = ["crad"]\n')
+    (other,) = problems(f'{MINIMAL}[privacy]\nredact = ["slot:bron"]\n{goal}')
+
+    assert len(agent.privacy.redact) == 5
+    assert "privacy.redact: 'crad'" in problem
+    assert "did you mean 'card'?" in problem
+    assert "did you mean 'slot:born'?" in other
