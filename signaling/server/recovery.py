@@ -1,7 +1,8 @@
 """The end of calls that an earlier process of this server left open when it died.
 
 Only the process that owns a call may end it, and what it knew is in its outbox. So the first thing a restarted
-server does is to finish each story: `call.ended` with the next number, reason `node_lost`.
+server does is to finish each story: `call.ended` with the next number, reason `node_lost`; before it, the end of
+a handoff that was open.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
+from signaling.handoff_states import HandoffState
 from storage.envelope import Envelope, Sequencer
-from storage.events import CallEnded
+from storage.events import CallEnded, HandoffAbandoned
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,27 @@ class LeftOpen(Protocol):
 
     @property
     def last_seq(self) -> int: ...
+    @property
+    def handoff_id(self) -> str | None:
+        """Of its newest handoff."""
+
+    @property
+    def handoff(self) -> str | None:
+        """The type of that handoff's newest event."""
+
+
+# A handoff whose newest event is one of these was open: who reads the record learns where it broke off.
+STAGES = {
+    "handoff.requested": HandoffState.REQUESTED,
+    "handoff.queued": HandoffState.QUEUED,
+    "handoff.declined": HandoffState.QUEUED,
+    "handoff.offered": HandoffState.OFFERED,
+    "handoff.accepted": HandoffState.CONNECTING,
+    "handoff.connected": HandoffState.HUMAN_ACTIVE,
+    "handoff.resumed": HandoffState.HUMAN_ACTIVE,
+    "handoff.held": HandoffState.ON_HOLD,
+    "handoff.recovering": HandoffState.RECOVERING,
+}
 
 
 def finish_stories(calls: Iterable[LeftOpen], emit: Callable[[Envelope], None], at: datetime) -> int:
@@ -51,7 +74,14 @@ def finish_stories(calls: Iterable[LeftOpen], emit: Callable[[Envelope], None], 
             outcome=None,
             metrics={},
         )
-        emit(Sequencer(call.call_id, call.tenant, next_seq=call.last_seq + 1).stamp(ended, at))
+        sequencer = Sequencer(call.call_id, call.tenant, next_seq=call.last_seq + 1)
+        stage = STAGES.get(call.handoff or "")
+        if stage is not None and call.handoff_id is not None:
+            broken_off = HandoffAbandoned(
+                handoff_id=call.handoff_id, stage=stage.value, why="node_lost", waited_ms=None
+            )
+            emit(sequencer.stamp(broken_off, at))
+        emit(sequencer.stamp(ended, at))
         log.warning("call.ended call_id=%s reason=node_lost: its server died while it ran", call.call_id)
         count += 1
     return count

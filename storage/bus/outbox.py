@@ -50,6 +50,8 @@ class OpenCall:
     started_at: datetime  # of its first event, aware
     last_at: datetime  # of its last event that is known
     last_seq: int
+    handoff_id: str | None = None  # of its newest handoff
+    handoff: str | None = None  # the type of that handoff's newest event
 
 
 class Admission(enum.Enum):

@@ -45,13 +45,27 @@ CREATE TABLE calls (
     channel    TEXT NOT NULL,
     started_at REAL NOT NULL,       -- seconds since 1970
     last_at    REAL NOT NULL,
-    last_seq   INTEGER NOT NULL
+    last_seq   INTEGER NOT NULL,
+    handoff_id TEXT,                -- of the newest handoff
+    handoff    TEXT                 -- the type of its newest event
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER call_goes_on AFTER INSERT ON events WHEN new.step = 0 BEGIN
     INSERT INTO calls VALUES (
         substr(new.event_id, 1, instr(new.event_id, ':') - 1), new.channel, new.kept_at, new.kept_at,
-        CAST(substr(new.event_id, instr(new.event_id, ':') + 1) AS INTEGER)
+        CAST(substr(new.event_id, instr(new.event_id, ':') + 1) AS INTEGER), NULL, NULL
     ) ON CONFLICT (call_id) DO UPDATE SET last_at = excluded.last_at, last_seq = excluded.last_seq;
+END;
+CREATE TRIGGER call_is_handed_over AFTER INSERT ON events WHEN new.step = 3 BEGIN
+    INSERT INTO calls VALUES (
+        substr(new.event_id, 1, instr(new.event_id, ':') - 1), new.channel, new.kept_at, new.kept_at,
+        CAST(substr(new.event_id, instr(new.event_id, ':') + 1) AS INTEGER),
+        json_extract(CAST(new.body AS TEXT), '$.data.handoff_id'), json_extract(CAST(new.body AS TEXT), '$.type')
+    ) ON CONFLICT (call_id) DO UPDATE SET last_at = excluded.last_at, last_seq = excluded.last_seq,
+                                          handoff_id = excluded.handoff_id, handoff = excluded.handoff;
+END;
+CREATE TRIGGER call_is_annotated AFTER INSERT ON events WHEN new.step = 2 BEGIN
+    UPDATE calls SET last_seq = CAST(substr(new.event_id, instr(new.event_id, ':') + 1) AS INTEGER)
+    WHERE call_id = substr(new.event_id, 1, instr(new.event_id, ':') - 1);
 END;
 CREATE TRIGGER call_ends AFTER INSERT ON events WHEN new.step = 1 BEGIN
     DELETE FROM calls WHERE call_id = substr(new.event_id, 1, instr(new.event_id, ':') - 1);
@@ -80,7 +94,8 @@ class Step(enum.IntEnum):
 
     GOES_ON = 0
     ENDS = 1
-    AFTER_THE_END = 2
+    ANNOTATED = 2  # while it goes on, or after its end
+    HANDED_OVER = 3  # goes on, and its handoff is somewhere else
 
 
 class Row(NamedTuple):
@@ -276,7 +291,8 @@ class OutboxFile:
     def open_calls(self) -> list[OpenCall]:
         """Calls that have begun and not ended, the oldest first."""
         rows = self._connection.execute(
-            "SELECT call_id, channel, started_at, last_at, last_seq FROM calls ORDER BY started_at, call_id"
+            "SELECT call_id, channel, started_at, last_at, last_seq, handoff_id, handoff FROM calls"
+            " ORDER BY started_at, call_id"
         )
         return [
             OpenCall(
@@ -285,8 +301,10 @@ class OutboxFile:
                 started_at=datetime.fromtimestamp(started_at, UTC),
                 last_at=datetime.fromtimestamp(last_at, UTC),
                 last_seq=last_seq,
+                handoff_id=handoff_id,
+                handoff=handoff,
             )
-            for call_id, channel, started_at, last_at, last_seq in rows
+            for call_id, channel, started_at, last_at, last_seq, handoff_id, handoff in rows
         ]
 
     def close(self) -> None:

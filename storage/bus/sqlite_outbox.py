@@ -35,6 +35,7 @@ from storage.bus.outbox_writer import Acknowledged, OutboxWriter, Placed, Report
 from storage.channels import partition_of, stream_name
 from storage.codec import decode
 from storage.envelope import Envelope
+from storage.events import EVENT_TYPES
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,9 @@ _READ_AGAIN_AFTER_S = 1.0
 # Acknowledgements are gathered for so long: nobody waits for them, and each commit costs.
 _GATHER_S = 0.05
 
-_STEPS = {"call.ended": Step.ENDS, "call.annotated": Step.AFTER_THE_END}
+_STEPS = {"call.ended": Step.ENDS, "call.annotated": Step.ANNOTATED} | {
+    kind: Step.HANDED_OVER for kind in EVENT_TYPES if kind.startswith("handoff.")
+}
 
 
 class SqliteOutbox:
