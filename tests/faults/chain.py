@@ -27,6 +27,7 @@ from tests.fakes.cut_proxy import CutProxy
 from tests.fakes.eventually import eventually
 from tests.fakes.servers import LOOPBACK
 from tests.faults.breakable import BreakablePostgres, BreakableRedis
+from tests.faults.ledger import Kill
 from tests.faults.producer import Orders
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,7 +70,7 @@ class Chain:
     to_redis: CutProxy
     to_postgres: CutProxy
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-    server_kills: list[float] = field(default_factory=list)  # CLOCK_MONOTONIC
+    server_kills: list[Kill] = field(default_factory=list)
     recovery_s: list[float] = field(default_factory=list)  # start of the process → stories finished
     poison: list[bytes] = field(default_factory=list)  # what a stranger wrote into the streams
     strokes: int = 0  # connections cut at the very moment that was meant
@@ -103,8 +104,9 @@ class Chain:
             self.recovery_s.append(time.monotonic() - began)
 
     async def kill_server(self) -> None:
-        self.server_kills.append(time.monotonic())
+        asked = time.monotonic()
         await self.kill("server")
+        self.server_kills.append(Kill(asked, time.monotonic()))
 
     async def start_worker(self, worker: Worker) -> None:
         """Returns at once: a worker waits for its servers by itself."""

@@ -20,6 +20,13 @@ class Line(NamedTuple):
     envelope: Envelope
 
 
+class Kill(NamedTuple):
+    """A kill -9 of the process that writes the ledger; both times are CLOCK_MONOTONIC."""
+
+    asked_at: float
+    gone_at: float  # it may have emitted until here
+
+
 class Ledger:
     """The writer's side."""
 

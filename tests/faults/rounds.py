@@ -80,7 +80,7 @@ async def flushed(chain: Chain, chance: random.Random) -> None:
 
 
 async def redis_down(chain: Chain, chance: random.Random, *, seconds: float) -> None:
-    chain.redis.stop()
+    await asyncio.to_thread(chain.redis.stop)
     await asyncio.sleep(seconds)
     chain.redis.start()
 
@@ -93,13 +93,14 @@ async def redis_stands_still(chain: Chain, chance: random.Random) -> None:
 
 
 async def postgres_killed(chain: Chain, chance: random.Random) -> None:
-    chain.postgres.kill_all()
+    await asyncio.to_thread(chain.postgres.kill_all)
     await asyncio.sleep(chance.uniform(0, 0.3))
     chain.postgres.start()
 
 
 async def postgres_down(chain: Chain, chance: random.Random, *, seconds: float) -> None:
-    chain.postgres.stop()
+    # The proxy of the workers lives in this loop, and what a stopping server still says goes through it.
+    await asyncio.to_thread(chain.postgres.stop)
     await asyncio.sleep(seconds)
     chain.postgres.start()
 

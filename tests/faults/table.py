@@ -19,6 +19,7 @@ class Row:
     out_of_place: int
     tail: str  # events, and how long before the kill the oldest of them was emitted
     recovered: int  # calls that the restarted media server ended
+    recovered_s: float  # at most; from the start of its process, Python's own included
     sent_again: int  # events that Redis had lost, or whose acknowledgement was lost
     heard_live: int  # by the outsider, without fetching
     settled_s: float  # after the last fault: calls ended, everything in Postgres, outbox empty
@@ -36,6 +37,7 @@ def total(rows: Sequence[Row]) -> Row:
         out_of_place=sum(row.out_of_place for row in rows),
         tail=str(sum(int(row.tail.split()[0]) for row in rows)),
         recovered=sum(row.recovered for row in rows),
+        recovered_s=max((row.recovered_s for row in rows), default=0.0),
         sent_again=sum(row.sent_again for row in rows),
         heard_live=sum(row.heard_live for row in rows),
         settled_s=max((row.settled_s for row in rows), default=0.0),

@@ -11,11 +11,12 @@ import msgspec
 from storage.envelope import Envelope, Sequencer
 from storage.events import CallEnded
 from tests.fakes.call_story import NOON
-from tests.faults.ledger import Line
+from tests.faults.ledger import Kill, Line
 from tests.faults.story import Call
 from tests.faults.verdict import compare, differences, hearing
 
 KILLED_AT = 1000.0
+KILLED = Kill(KILLED_AT, KILLED_AT + 0.005)
 
 
 def told(calls: int = 3) -> list[Line]:
@@ -50,7 +51,7 @@ def test_a_missing_row_is_lost() -> None:
     lines = told()
 
     assert compare(lines, stored(lines)[:-1], []).lost == 1
-    assert compare(lines, stored(lines)[1:], [KILLED_AT]).lost == 1
+    assert compare(lines, stored(lines)[1:], [KILLED]).lost == 1
 
 
 def test_a_row_that_is_there_twice_is_doubled() -> None:
@@ -93,9 +94,25 @@ def test_two_events_with_each_others_numbers_are_out_of_place() -> None:
 def test_what_the_media_server_emitted_just_before_its_kill_is_the_tail() -> None:
     lines = told()
 
-    verdict = compare(lines, stored(lines)[:-2], [KILLED_AT])
+    verdict = compare(lines, stored(lines)[:-2], [KILLED])
 
     assert (verdict.lost, verdict.tail, verdict.tail_ms) == (0, 2, 10.0)
+
+
+def test_what_is_emitted_while_the_kill_is_on_its_way_is_the_tail_too() -> None:
+    *lines, last = told()
+
+    verdict = compare([*lines, last._replace(emitted_at=KILLED_AT + 0.001)], stored(lines), [KILLED])
+
+    assert (verdict.lost, verdict.tail, verdict.tail_ms) == (0, 1, 0.0)
+
+
+def test_what_was_emitted_long_before_the_kill_is_no_tail() -> None:
+    *lines, last = told()
+
+    verdict = compare([*lines, last._replace(emitted_at=KILLED_AT - 0.2)], stored(lines), [KILLED])
+
+    assert (verdict.lost, verdict.tail) == (1, 0)
 
 
 def test_a_gap_before_the_kill_is_no_tail() -> None:
@@ -103,7 +120,7 @@ def test_a_gap_before_the_kill_is_no_tail() -> None:
     events = stored(lines)
     del events[-2]
 
-    verdict = compare(lines, events, [KILLED_AT])
+    verdict = compare(lines, events, [KILLED])
 
     assert (verdict.lost, verdict.tail) == (1, 0)
 
@@ -114,7 +131,7 @@ def test_the_recovered_end_takes_the_number_of_the_tail() -> None:
     sequencer = Sequencer(last.call_id, next_seq=last.seq or 0)
     end = CallEnded(reason="node_lost", duration_ms=1, outcome=None, metrics={})
 
-    verdict = compare(lines, [*kept, sequencer.stamp(end, NOON + timedelta(hours=1))], [KILLED_AT])
+    verdict = compare(lines, [*kept, sequencer.stamp(end, NOON + timedelta(hours=1))], [KILLED])
 
     found = (verdict.lost, verdict.out_of_place, verdict.tail, verdict.recovered, verdict.unexplained)
     assert found == (0, 0, 1, 1, 0)
@@ -124,7 +141,7 @@ def test_rows_that_nobody_emitted_are_unexplained_but_for_one_a_kill() -> None:
     lines = told()
 
     assert compare(lines[:-2], stored(lines), []).unexplained == 2
-    assert compare(lines[:-2], stored(lines), [KILLED_AT]).unexplained == 1
+    assert compare(lines[:-2], stored(lines), [KILLED]).unexplained == 1
 
 
 def test_an_outsider_ignores_repeats_and_fetches_gaps() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from storage.envelope import Envelope
-from tests.faults.ledger import Line
+from tests.faults.ledger import Kill, Line
 
 # 20 ms of group commit, and what a busy machine keeps the committing thread waiting.
 TAIL_S = 0.020
@@ -39,8 +39,8 @@ class Verdict:
     tail_ms: float  # age of the oldest of the tail at the kill
 
 
-def compare(ledger: Sequence[Line], events: Sequence[Envelope], kills: Sequence[float]) -> Verdict:
-    """`events`: the rows of the table, in any order; `kills`: of the media server, CLOCK_MONOTONIC."""
+def compare(ledger: Sequence[Line], events: Sequence[Envelope], kills: Sequence[Kill]) -> Verdict:
+    """`events`: the rows of the table, in any order; `kills`: of the media server."""
     stored = {_key(envelope): envelope for envelope in events}
     missing = [line for line in ledger if stored.get(_key(line.envelope)) != line.envelope]
     tail = _tail(ledger, missing, kills)
@@ -117,12 +117,13 @@ def _is_recovered(envelope: Envelope) -> bool:
     return envelope.type == "call.ended" and envelope.data["reason"] == "node_lost"
 
 
-def _before_kill(line: Line, kills: Sequence[float]) -> float:
+def _before_kill(line: Line, kills: Sequence[Kill]) -> float:
     """Seconds from the emission to the kill of its process; infinite where it was not killed."""
-    return min((kill - line.emitted_at for kill in kills if kill >= line.emitted_at), default=float("inf"))
+    later = [max(0.0, kill.asked_at - line.emitted_at) for kill in kills if kill.gone_at >= line.emitted_at]
+    return min(later, default=float("inf"))
 
 
-def _tail(ledger: Sequence[Line], missing: Sequence[Line], kills: Sequence[float]) -> list[Line]:
+def _tail(ledger: Sequence[Line], missing: Sequence[Line], kills: Sequence[Kill]) -> list[Line]:
     """Of what is missing: emitted just before a kill, and nothing after it on its call is there."""
     gone = {_key(line.envelope) for line in missing}
     last_kept: dict[str, int] = defaultdict(lambda: -1)
