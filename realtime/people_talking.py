@@ -97,9 +97,7 @@ class OneVoice:
                 self._forget(item_id)
                 text = transcript.strip()
                 if text:
-                    return Utterance(
-                        item_id=item_id, text=text, start_ms=start, end_ms=max(start, until)
-                    )
+                    return Utterance(item_id=item_id, text=text, start_ms=start, end_ms=max(start, until))
             case TranscriptionFailed(item_id=item_id):
                 self._forget(item_id)
         return None

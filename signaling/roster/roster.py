@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -203,6 +203,23 @@ class Roster:
         if done:
             await self._changed()
         return bool(done)
+
+    async def free(self, handoff_ids: Iterable[str]) -> None:
+        """Nobody is reserved for these any more, whichever process reserved them: an earlier life of this one.
+        Tries until Redis answers, or until the leases have run out by themselves."""
+        wanted = set(handoff_ids)
+        give_up_at = asyncio.get_running_loop().time() + LEASE_S
+        while wanted and asyncio.get_running_loop().time() < give_up_at:
+            try:
+                for each in await self.operators():
+                    if each.handoff_id in wanted:
+                        await self._ask(self._client.delete(self._lease_key(each.id)))
+                for handoff_id in wanted:
+                    await self._ask(self._client.srem(self._line_key, handoff_id))
+                await self._changed()
+                return
+            except DirectoryLost:
+                await asyncio.sleep(1.0)
 
     # The line
 

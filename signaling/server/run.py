@@ -24,6 +24,7 @@ from signaling.server.agent_shelf import AgentShelf
 from signaling.server.books import AnsweringAgents, RegisteredTools
 from signaling.server.call_session import CallServices
 from signaling.server.desk import Desk
+from signaling.server.desk_news import pass_on
 from signaling.server.model_probe import ModelProbe
 from signaling.server.neighbours import Neighbours
 from signaling.server.practice import Diary, KnownCustomers, Record
@@ -85,7 +86,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         publisher = await stack.enter_async_context(
             Publisher(settings.redis_url, outbox=_outbox(settings.outbox))
         )
-        finish_stories(publisher.open_calls(), publisher.emit, datetime.now(UTC))
+        left_open = publisher.open_calls()
+        finish_stories(left_open, publisher.emit, datetime.now(UTC))
         database = Database(settings.database_url)
         stack.push_async_callback(database.close)
         store = AgentStore(database, settings.tenant)
@@ -179,6 +181,11 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 group.create_task(recordings.keep(), name="recordings"),
                 group.create_task(published.watch(settings.redis_url, settings.tenant), name="agents"),
                 group.create_task(neighbours.run(), name="other nodes"),
+                group.create_task(pass_on(settings.redis_url, settings.tenant, feed), name="desk's news"),
+                group.create_task(
+                    roster.free(call.handoff_id for call in left_open if call.handoff_id is not None),
+                    name="leases of an earlier life",
+                ),
                 group.create_task(switchboard.forget(publisher), name="ended calls"),
             ]
             # What was loaded stays for good: a full collection over it would hold up every call for 0.1 s.

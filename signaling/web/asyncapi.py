@@ -80,7 +80,7 @@ def asyncapi_document(*, version: str) -> dict[str, Any]:
                 "bindings": {"ws": {"method": "GET", "query": _feed_query(), "bindingVersion": "0.1.0"}},
                 "messages": {
                     name: {"$ref": f"#/components/messages/{name}"}
-                    for name in ("Snapshot", "Resync", *messages)
+                    for name in ("Snapshot", "Resync", *messages, *desk_messages)
                 },
             },
         },
@@ -185,7 +185,10 @@ def _feed_query() -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "topics": {"type": "string", "description": "calls, handoffs, call:ID, separated by commas"},
+            "topics": {
+                "type": "string",
+                "description": "calls, handoffs (and who is at the desk), call:ID, separated by commas",
+            },
             "since": {"type": "integer", "description": "only with exactly one call:ID topic"},
             "ticket": {"type": "string", "description": "where no Authorization header can be sent"},
         },

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from signaling.web.topics import Topics
 from storage.codec import encode
+from storage.desk_events import DeskEnvelope, encode_desk
 from storage.envelope import Envelope
 
 BACKLOG = 256
@@ -132,6 +133,15 @@ class Feed:
             if subscription.topics.wants(envelope):
                 if message is None:
                     message = encode(envelope).decode()
+                subscription.offer(message)
+
+    def publish_desk(self, envelope: DeskEnvelope) -> None:
+        """Hand on what happened without a call, to whoever asked for the handoffs. Never blocks."""
+        message: str | None = None
+        for subscription in self._broad:
+            if subscription.topics.handoffs:
+                if message is None:
+                    message = encode_desk(envelope).decode()
                 subscription.offer(message)
 
     def renew(self, concerned: Callable[[Topics], bool] = lambda topics: True) -> None:

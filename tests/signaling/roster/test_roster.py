@@ -201,3 +201,16 @@ async def test_a_redis_that_forgot_everything_is_told_again_what_this_node_holds
     await roster._renew()
     assert (await roster.operators())[0].handoff_id == "h1"
     assert await roster.line() == [waiting]
+
+
+async def test_what_an_earlier_life_had_reserved_is_free_and_nothing_else(redis_url: str) -> None:
+    before, now = (Roster(redis_url, tenant="default", node="one") for _ in range(2))
+    await there(now, "sato", "mori")
+    assert await before.reserve("sato", "h1")
+    assert await before.reserve("mori", "h2")
+    await before.join_line(Waiting(handoff_id="h3", call_id="c3", queue="default", requested_at=1.0))
+    await now.free(["h1", "h3"])
+    assert {each.id: each.handoff_id for each in await now.operators()} == {"sato": None, "mori": "h2"}
+    assert await now.line() == []
+    await before._client.aclose()
+    await now.stop()

@@ -1,12 +1,15 @@
 """The feed without sockets: bounded, ordered, and honest about what it dropped."""
 
 import asyncio
+from datetime import UTC, datetime
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling.web.feed import Feed, Overflow, Subscription
 from signaling.web.topics import parse_topics
+from storage.desk_events import PresenceChanged, desk_envelope
 from tests.fakes.call_desk import ToldCall
 from tests.fakes.call_story import ended, said, started
 
@@ -88,3 +91,14 @@ def test_calls_whose_end_was_never_heard_are_forgotten_in_the_end(monkeypatch):
         call.tell(started())
 
     assert list(feed.last_seq([call.id for call in calls]).values()) == [-1, 0, 0]
+
+
+async def test_who_asked_for_the_handoffs_hears_of_the_desk_and_nobody_else() -> None:
+    feed = Feed()
+    desk, calls = feed.subscribe(parse_topics("handoffs")), feed.subscribe(parse_topics("calls"))
+    event = PresenceChanged(operator="sato", name="佐藤", presence="available")
+    feed.publish_desk(desk_envelope(event, tenant="default", at=datetime.now(UTC)))
+    message = await desk.take()
+    assert isinstance(message, str)
+    assert msgspec.json.decode(message)["type"] == "presence.changed"
+    assert len(calls) == 0
