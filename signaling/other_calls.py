@@ -170,6 +170,12 @@ class OtherCalls:
                 del self._silent[next(iter(self._silent))]
         return bool(gone)
 
+    def erase(self, call_ids: Iterable[str]) -> None:
+        """Forget these at once, whatever they are."""
+        for call_id in call_ids:
+            self._calls.pop(call_id, None)
+            self._silent.pop(call_id, None)
+
     def running(self) -> list[CallView]:
         """Those whose state is known: of a call joined in the middle the record tells it in a moment."""
         return [

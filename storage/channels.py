@@ -56,4 +56,14 @@ def acks_channel(partition: str) -> str:
     return f"cordboard:{{{partition}}}:acks"
 
 
+def erase_channel(tenant: str) -> str:
+    """Where media servers hear which calls they have to forget (storage/erasure.py)."""
+    return f"cordboard:{tenant}:erase"
+
+
+def erased_channel(tenant: str) -> str:
+    """Where they answer."""
+    return f"cordboard:{tenant}:erased"
+
+
 STREAMS: tuple[str, ...] = tuple(stream_name(partition) for partition in PARTITIONS)

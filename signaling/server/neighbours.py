@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -82,6 +82,12 @@ class Neighbours:
 
     def events_after(self, call_id: str, after: int) -> list[Envelope]:
         return self._calls.events_after(call_id, after)
+
+    def erase(self, call_ids: Collection[str]) -> set[str]:
+        """Forget these calls, which were erased; clients that look at them are told to look again."""
+        self._calls.erase(call_ids)
+        self._feed.renew(lambda topics: not topics.call_ids.isdisjoint(call_ids))
+        return set()
 
     # The task
 

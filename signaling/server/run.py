@@ -20,11 +20,13 @@ from realtime.tools.registry import ToolRegistry, discover
 from signaling.admission import Admission
 from signaling.roster.roster import Roster
 from signaling.server.agent_office import AgentOffice
+from signaling.server.agent_retention import AgentRetention
 from signaling.server.agent_shelf import AgentShelf
 from signaling.server.books import AnsweringAgents, RegisteredTools
 from signaling.server.call_session import CallServices
 from signaling.server.desk import Desk
 from signaling.server.desk_news import pass_on
+from signaling.server.forgetting import Forgetting
 from signaling.server.model_probe import ModelProbe
 from signaling.server.neighbours import Neighbours
 from signaling.server.practice import Diary, KnownCustomers, Record
@@ -49,6 +51,8 @@ from storage.postgres.customers import CustomerBook
 from storage.postgres.people import PeopleBook
 from storage.postgres.pool import Database
 from storage.postgres.recordings import RecordingBook
+from storage.postgres.retention import RetentionBook
+from storage.postgres.tombstones import TombstoneBook
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +154,15 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         neighbours = Neighbours(
             settings.redis_url, settings.tenant, record=record, feed=feed, ours=switchboard.owns
         )
+        forgetting = Forgetting(
+            settings.redis_url,
+            settings.tenant,
+            settings.server.node,
+            outbox=publisher,
+            memories=[switchboard, neighbours],
+            tombstones=TombstoneBook(database, settings.tenant),
+        )
+        retention = AgentRetention(shelf, RetentionBook(database, settings.tenant))
         app = make_app(
             switchboard,
             record,
@@ -181,6 +194,8 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 group.create_task(recordings.keep(), name="recordings"),
                 group.create_task(published.watch(settings.redis_url, settings.tenant), name="agents"),
                 group.create_task(neighbours.run(), name="other nodes"),
+                group.create_task(forgetting.run(), name="erasures"),
+                group.create_task(retention.watch(), name="retention"),
                 group.create_task(pass_on(settings.redis_url, settings.tenant, feed), name="desk's news"),
                 group.create_task(
                     roster.free(call.handoff_id for call in left_open if call.handoff_id is not None),

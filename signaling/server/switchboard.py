@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from media.rtc.peer import OfferRejected
@@ -216,6 +216,12 @@ class Switchboard:
     def owns(self, call_id: str) -> bool:
         """The call's events come from this process, were it long ago."""
         return call_id in self._ours
+
+    def erase(self, call_ids: Collection[str]) -> set[str]:
+        """Forget these ended calls at once; returns those that are not over, which are kept."""
+        for call_id in call_ids:
+            self._recent.pop(call_id, None)
+        return set(call_ids) & self._sessions.keys()
 
     async def forget(self, unstored: Unstored) -> None:
         """Let go of ended calls once they are on record. Until cancelled, which is safe at any time."""

@@ -52,6 +52,7 @@ TABLES: dict[str, dict[Role, str]] = {
     # As they came, with whatever was said: not for reports.
     "dead_letters": {Role.WRITER: "INSERT", Role.KEEPER: _REMOVE},
     "audit_log": {Role.WRITER: "INSERT", Role.SERVER: "INSERT", Role.KEEPER: "INSERT"},
+    "agent_retention": {Role.WRITER: _LOOK, Role.SERVER: _KEEP_UP, Role.KEEPER: _LOOK},
     "erasures": {Role.WRITER: _LOOK, Role.SERVER: _LOOK, Role.KEEPER: _KEEP_UP},
     "customers": {Role.SERVER: "SELECT, INSERT, UPDATE, DELETE", Role.KEEPER: _REMOVE},
     "appointments": {Role.SERVER: _KEEP_UP, Role.KEEPER: "SELECT, UPDATE, DELETE"},
@@ -73,6 +74,7 @@ FUNCTIONS: dict[str, tuple[Role, ...]] = {
     "make_months(date, integer)": (Role.WRITER, Role.KEEPER),
     "stray_rows()": (Role.WRITER, Role.KEEPER),
     "drop_months_before(date, text[])": (Role.KEEPER,),
+    "forget_in_audit(uuid[])": (Role.KEEPER,),
 }
 
 # Functions and types by name: the migrator's, like the tables.

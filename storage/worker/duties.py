@@ -22,6 +22,7 @@ from storage.postgres.pool import UNREACHABLE, Connection, Pool
 from storage.postgres.search import make_searchable
 from storage.postgres.standing_check import check_ended_calls
 from storage.worker.recomputation import recompute_yesterday
+from storage.worker.retention import retention
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty(name="searchable", every_s=60.0, work=searchable),
     Duty(name="standing_check", every_s=HOUR_S, work=standing_check),
     Duty(name="recompute_yesterday", every_s=DAY_S, work=recompute_yesterday),
+    Duty(name="retention", every_s=DAY_S, work=retention),
 )
 
 

@@ -23,6 +23,7 @@ from storage.postgres.dead_letters import save_dead_letter
 from storage.postgres.events import are_stored
 from storage.postgres.pool import UNREACHABLE, Connection, Pool
 from storage.postgres.record import save_batch
+from storage.postgres.tombstones import erased_among
 from storage.worker.intake import MAX_DELIVERIES, Entry
 from storage.worker.rollups import after_insert
 
@@ -58,7 +59,7 @@ async def store(pool: Pool, entries: Sequence[Entry], *, count: Count = after_in
         except EnvelopeError as error:
             names = _named(entry)
             # What ended its worker again and again after the commit needs only its end.
-            if not (entry.worn_out and await _on_record(pool, names)):
+            if not (entry.worn_out and await _on_record(pool, names)) and not await _erased(pool, names):
                 await _put_aside(pool, entry, error.reason)
             aside += names
     return [*aside, *await _store(pool, readable, count)]
@@ -91,6 +92,10 @@ async def _store(pool: Pool, readable: Sequence[_Readable], count: Count) -> lis
     try:
         async with pool.acquire() as connection, connection.transaction():
             added = await save_batch(connection, batch)
+            # After writing, see `erased_among`: such calls are rare, so the batch is stored first and undone then.
+            erased = await erased_among(connection, {item.envelope.call_id for item in readable})
+            if erased:
+                raise _Erased(erased)
             await _count(connection, [item.envelope for item in readable], added, count)
             for envelope, reason in batch.misfits:
                 await save_dead_letter(
@@ -100,6 +105,11 @@ async def _store(pool: Pool, readable: Sequence[_Readable], count: Count) -> lis
                     reason=reason,
                     raw=encode(envelope),
                 )
+    except _Erased as error:
+        kept = [item for item in readable if item.envelope.call_id not in error.call_ids]
+        log.info("worker.erased_dropped events=%d: of calls that were erased", len(readable) - len(kept))
+        dropped = [str(item.envelope.id) for item in readable if item.envelope.call_id in error.call_ids]
+        return [*dropped, *await _store(pool, kept, count)]
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if not is_about_data(error):
             raise
@@ -119,6 +129,14 @@ async def _store(pool: Pool, readable: Sequence[_Readable], count: Count) -> lis
             envelope.type,
         )
     return [str(item.envelope.id) for item in readable]
+
+
+class _Erased(Exception):
+    """Some of a batch belongs to calls that were erased: nothing of it is committed."""
+
+    def __init__(self, call_ids: set[str]) -> None:
+        super().__init__("events of calls that were erased")
+        self.call_ids = call_ids
 
 
 async def _count(
@@ -160,6 +178,15 @@ def _named(entry: Entry) -> list[str]:
         return [name] if stream_of(name.partition(":")[0]) == entry.stream else []
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
         return []
+
+
+async def _erased(pool: Pool, names: Sequence[str]) -> bool:
+    """True where these are events of calls that were erased."""
+    calls = {name.rpartition(":")[0] for name in names}
+    if not calls or not all(map(is_call_id, calls)):
+        return False
+    async with pool.acquire() as connection:
+        return await erased_among(connection, calls) == calls
 
 
 async def _on_record(pool: Pool, names: Sequence[str]) -> bool:
