@@ -11,10 +11,12 @@ import pytest
 
 from media.format import SAMPLE_RATE
 from media.rtc.caller import Caller
+from realtime.files.agents import load_agents
 from realtime.simulator.script import FunctionCall, Reply, Script
+from tests.fakes.eventually import eventually
 from tests.fakes.operator import Refused, at_the_desk
 from tests.fakes.tones import tone
-from tests.scenarios.house import SECRET, House
+from tests.scenarios.house import ROOT, SECRET, House
 from tests.scenarios.test_a_call_end_to_end import rows_of
 from tests.scenarios.voices import loud
 
@@ -53,6 +55,10 @@ def hears(leg: Caller, hz: float, *, last_s: float = 0.4) -> bool:
     samples = np.frombuffer(pcm, "<i2").astype(float)
     at = np.arange(len(samples)) / SAMPLE_RATE
     return bool(len(samples) and 2 * abs(np.mean(samples * np.exp(-2j * np.pi * hz * at))) > 800)
+
+
+def is_loud(pcm: bytes) -> bool:
+    return bool(np.abs(np.frombuffer(pcm, "<i2")).max(initial=0) > 500)
 
 
 async def speaks(who: Caller, hz: float, seconds: float = 0.8) -> None:
@@ -104,7 +110,9 @@ async def test_a_person_is_asked_for_comes_and_gives_the_call_back(house) -> Non
             assert "Refund R-77 is booked." in told
             assert "talks with the caller now" in told
             update = model.configurations[-1].sent
-            assert "Harbour Dental" in update["instructions"]
+            document = load_agents(ROOT / "deploy" / "agents")["dental-reception"]
+            for part in (document.personality, document.tone, document.instructions):
+                assert document.say(part).strip() in update["instructions"]
             assert "silent" not in update["instructions"]
             assert (await sato.presence())["state"] == "wrap_up"
             await sato.wrap_up("resolved", "Refund booked by hand.")
@@ -220,7 +228,13 @@ async def test_an_operator_who_vanishes_has_ten_seconds_and_then_the_agent_takes
         leg = await sato.take_over(call_id)
         await running.events.until("handoff.connected", call_id=call_id)
         leg.muted = True  # the browser has crashed: nothing comes, nothing is said about it
+        crashed = asyncio.get_running_loop().time()
         await running.events.until("handoff.recovering", call_id=call_id)
+        await eventually(
+            lambda: next((at for at, pcm in caller.received if at > crashed and is_loud(pcm)), None)
+        )
+        tone_from = next(at for at, pcm in caller.received if at > crashed and is_loud(pcm))
+        assert tone_from - crashed < 3.0
         again = await sato.reattach(call_id)
         await running.events.until("handoff.resumed", call_id=call_id)
         await speaks(again, 1000)
