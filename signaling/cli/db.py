@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from signaling.cli.environment import read_settings
+from signaling.cli.erase import erase
 from signaling.cli.failure import ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The tables in Postgres.", no_args_is_help=True)
 
+app.command("erase")(erase)
+
 T = TypeVar("T")
 
 
 @app.callback()
 def db() -> None:
-    """The tables in Postgres: brought up to date, kept by months, given to roles."""
+    """The tables in Postgres: brought up to date, kept by months, given to roles, and calls taken out of them."""
 
 
 @app.command("migrate")
