@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from media.playout import RECEIVER_BUFFER_MS, PartKey
-from media.rtc.peer import OfferRejected, Peer, PeerConfig
+from media.rtc.peer import Peer, PeerConfig
 from realtime import effects, instructions
 from realtime.agent import Agent
 from realtime.client.endpoint import Endpoint
@@ -46,6 +46,7 @@ from signaling.server.call_audio import CallAudio
 from signaling.server.call_log import CallLog
 from signaling.server.call_people import CallPeople, DeskOfCall
 from signaling.server.call_recording import CallRecording
+from signaling.server.caller_legs import CallerLegs
 from signaling.server.recordings import Recordings
 from signaling.server.redacted_audit import RedactedAudit
 from signaling.server.session_line import SessionLine
@@ -164,11 +165,7 @@ class CallSession:
         self.people = CallPeople(self, services.endpoint, services.desk)
         self._audio = CallAudio(services.peer_config, self.people)
         self.people.sit_on(self._audio)
-        self._leg: _CallerLeg | None = None
-        self._new_legs: set[_CallerLeg] = set()  # of a caller who comes back, not connected yet
-        self._away: asyncio.TimerHandle | None = None  # the caller's browser has closed its connection
-        self._away_since: float | None = None
-        self._peer: Peer | None = None
+        self._legs = CallerLegs(self, services.peer_config, resume_s=services.resume_s)
         self._line = SessionLine(services.endpoint, self)
         self._timer: asyncio.TimerHandle | None = None
         self._driving = False
@@ -183,11 +180,8 @@ class CallSession:
 
         Raises OfferRejected (nothing is on record) or ConnectFailed (the call is on record as failed).
         """
-        self._leg = _CallerLeg(self)
-        self._peer = self._leg.peer = await Peer.answer(offer_sdp, self._leg, self._services.peer_config)
-        self._audio.caller_on(self._peer)
-        if self._recording is not None:
-            self._recording.attach(self._peer)
+        peer = await self._legs.answer(offer_sdp)
+        self._caller_on(peer)
         try:
             self.publish(
                 CallStarted(
@@ -206,31 +200,30 @@ class CallSession:
             )
             await self._line.open(self._model)
         except ConnectFailed as error:
-            await self._peer.close()
+            await peer.close()
             self.publish(SessionFailed(code=error.code, message=error.detail))
             self.life.happened(CallInput.ANSWER_FAILED)
             self._publish_ended("provider_failed")
             raise
         except BaseException:
-            await self._peer.close()
+            await peer.close()
             if not self.life.over:
                 self.life.happened(CallInput.ANSWER_FAILED)
                 self._publish_ended("error")
             raise
         self.life.happened(CallInput.ANSWER_SENT)
         self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
-        return self._peer.answer_sdp
+        return peer.answer_sdp
 
     async def reattach(self, offer_sdp: str) -> str:
         """The caller comes back on a new leg: after a reload, or on another network. The call goes on with it once
         it is connected; until then the old one counts. Raises OfferRejected."""
-        leg = _CallerLeg(self)
-        leg.peer = await Peer.answer(offer_sdp, leg, self._services.peer_config)
-        if self.over:
-            await leg.peer.close()
-            raise OfferRejected("call_over", "This call has ended meanwhile.")
-        self._new_legs.add(leg)
-        return leg.peer.answer_sdp
+        return await self._legs.come_back(offer_sdp)
+
+    @property
+    def _peer(self) -> Peer | None:
+        """The caller's leg that counts."""
+        return self._legs.peer
 
     @property
     def over(self) -> bool:
@@ -273,23 +266,25 @@ class CallSession:
             self._conversation.say_goodbye(because, reason, self._loop.time())
             self._drive()
 
-    # The caller's leg tells (see `_CallerLeg`).
+    # LegListener: the caller's leg tells.
 
     @_guarded
-    def leg_connected(self, leg: _CallerLeg, at: float, codec: str) -> None:
-        if leg is not self._leg:
-            self._change_over(leg, at)
-            return
+    def leg_connected(self, peer: Peer, at: float, codec: str) -> None:
         self.life.happened(CallInput.MEDIA_CONNECTED)
         self.publish(CallAnswered(setup_ms=round((at - self._started) * 1000), codec=codec))
         self._conversation.media_connected(at)
         self._drive()
 
-    def leg_failed(self, leg: _CallerLeg) -> None:
-        """A leg that was to replace the caller's did not come about, or one that was replaced has ended."""
-        if leg in self._new_legs and leg.peer is not None:
-            self._new_legs.discard(leg)
-            self.spawn(leg.peer.close(), "close leg")
+    @_guarded
+    def leg_replaced(self, peer: Peer, gap_ms: int, at: float) -> None:
+        self._caller_on(peer)
+        self._conversation.peer_resumed(gap_ms, at)
+        self._drive()
+
+    def _caller_on(self, peer: Peer) -> None:
+        self._audio.caller_on(peer)
+        if self._recording is not None:
+            self._recording.attach(peer)
 
     @_guarded
     def audio_received(self, pcm: bytes, at: float) -> None:
@@ -325,54 +320,19 @@ class CallSession:
 
     @_guarded
     def peer_lost(self, silent_ms: int, at: float) -> None:
-        self._away_since = at - silent_ms / 1000
         self._audio.caller_away(True)
         self._conversation.peer_lost(silent_ms, at)
         self._drive()
 
     @_guarded
     def peer_resumed(self, gap_ms: int, at: float) -> None:
-        self._away_since = None
         self._audio.caller_away(False)
         self._conversation.peer_resumed(gap_ms, at)
         self._drive()
 
     @_guarded
-    def peer_gone(self, reason: str, at: float) -> None:
-        if reason != "closed" or not self._services.resume_s or self.life.state is not CallState.TALKING:
-            self.hang_up(GONE_REASONS.get(reason, "error"))
-        elif self._away is None:
-            # A page that is being loaded again closes its connection just like one that is left.
-            self.peer_lost(0, at)
-            self._away = self._loop.call_later(self._services.resume_s, self._gave_up)
-
-    def _gave_up(self) -> None:
-        self.hang_up("caller_hangup")
-
-    def _change_over(self, leg: _CallerLeg, at: float) -> None:
-        """The caller is on another leg now; the old one ends without ending the call."""
-        self._new_legs.discard(leg)
-        before, self._leg = self._leg, leg
-        assert leg.peer is not None
-        assert before is not None
-        assert before.peer is not None
-        leg.peer.continue_from(before.peer)
-        self._peer = leg.peer
-        self._audio.caller_on(leg.peer)
-        if self._recording is not None:
-            self._recording.attach(leg.peer)
-        if self._away is not None:
-            self._away.cancel()
-            self._away = None
-        lost_at = self._away_since
-        if lost_at is None:  # nobody had noticed
-            self._conversation.peer_lost(0, at)
-            lost_at = at
-        self._away_since = None
-        self._audio.caller_away(False)
-        self._conversation.peer_resumed(round((at - lost_at) * 1000), at)
-        self.spawn(before.peer.close(), "close old leg")
-        self._drive()
+    def caller_gone(self, reason: str, at: float) -> None:
+        self.hang_up(GONE_REASONS.get(reason, "error"))
 
     # LineListener: the session tells.
 
@@ -458,7 +418,7 @@ class CallSession:
                     self._recording.finish(self._loop.time())
                 if self._group is not None and self._peer is not None:
                     self._sample(self._peer)
-                    self._group.create_task(self._close_legs(self._peer), name="close legs")
+                    self._group.create_task(self._close_legs(), name="close legs")
             case effects.Close(reason=reason, outcome=outcome, summary=summary):
                 self.life.happened(CallInput.RECORD_COMPLETE)
                 if self._recording is not None and self._recording.pending and self._group is not None:
@@ -469,9 +429,8 @@ class CallSession:
                 else:
                     self._publish_ended(reason, outcome, summary)
 
-    async def _close_legs(self, peer: Peer) -> None:
-        waiting = [leg.peer for leg in self._new_legs if leg.peer is not None]
-        await asyncio.gather(peer.close(), self.people.close(), *(each.close() for each in waiting))
+    async def _close_legs(self) -> None:
+        await asyncio.gather(self._legs.close(), self.people.close())
 
     async def _end_after_recording(self, recording: CallRecording, close: effects.Close) -> None:
         await recording.finished()
@@ -517,10 +476,7 @@ class CallSession:
             self._group = None
             if self._timer is not None:
                 self._timer.cancel()
-            if self._away is not None:
-                self._away.cancel()
-            if self._peer is not None:
-                await self._close_legs(self._peer)
+            await self._close_legs()
             if self._recording is not None:
                 self._recording.finish(self._loop.time())
             await self._line.close()
@@ -612,48 +568,3 @@ class CallSession:
         self._closed.set()
         if self._life_task is None:
             self.ended.set()
-
-
-class _CallerLeg:
-    """One of the caller's legs. Implements PeerObserver: what happens on a leg that has been replaced is nothing."""
-
-    def __init__(self, session: CallSession) -> None:
-        self.peer: Peer | None = None
-        self._session = session
-
-    @property
-    def _counts(self) -> bool:
-        return self._session._leg is self
-
-    def media_connected(self, at: float, codec: str) -> None:
-        self._session.leg_connected(self, at, codec)
-
-    def audio_received(self, pcm: bytes, at: float) -> None:
-        if self._session._leg is self:
-            self._session.audio_received(pcm, at)
-
-    def part_started(self, part: PartKey, at: float) -> None:
-        if self._counts:
-            self._session.part_started(part, at)
-
-    def playout_drained(self, at: float) -> None:
-        if self._counts:
-            self._session.playout_drained(at)
-
-    def digit_received(self, digit: str, duration_ms: int) -> None:
-        if self._counts:
-            self._session.digit_received(digit, duration_ms)
-
-    def peer_lost(self, silent_ms: int, at: float) -> None:
-        if self._counts:
-            self._session.peer_lost(silent_ms, at)
-
-    def peer_resumed(self, gap_ms: int, at: float) -> None:
-        if self._counts:
-            self._session.peer_resumed(gap_ms, at)
-
-    def peer_gone(self, reason: str, at: float) -> None:
-        if self._counts:
-            self._session.peer_gone(reason, at)
-        else:
-            self._session.leg_failed(self)
