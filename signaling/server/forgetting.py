@@ -80,14 +80,15 @@ class Forgetting:
             both.create_task(self._catch_up(), name="what was erased meanwhile")
 
     async def _listen(self) -> None:
-        async for order in EraseOrders(self._redis_url, self._tenant, on_connect=self._connected):
+        async for order in EraseOrders(self._redis_url, self._tenant, on_connect=self.look_again):
             told = await self._obey(order)
             try:
                 await answer(self._redis_url, self._tenant, told)
             except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
                 log.warning("erasure.not_answered error=%s", error)
 
-    def _connected(self) -> None:
+    def look_again(self) -> None:
+        """The subscription stands anew: orders may have been missed."""
         self._look = True
         self._wake.set()
 
@@ -105,7 +106,7 @@ class Forgetting:
                 )
         except sqlite3.Error as error:
             log.error("erasure.outbox_refuses error=%s: tried again", error)
-            self._connected()
+            self.look_again()
             return EraseAnswer(order=order.order, node=self._node, events=0, problem=f"its outbox: {error}")
         return EraseAnswer(order=order.order, node=self._node, events=events, running=sorted(running))
 

@@ -152,3 +152,16 @@ def test_a_call_whose_server_is_gone_is_not_shown_for_ever_and_comes_back_when_i
     calls.hear(events[3], later)
     assert calls.found(view, 2, later)
     assert calls.running() == [fold_call(call_id, events[:4])]
+
+
+def test_an_erased_call_is_forgotten_whatever_is_known_of_it():
+    calls, (erased, kept) = OtherCalls(), CALLS
+    for event in [*erased[:3], *kept[:3]]:
+        calls.hear(event, NOON)
+
+    calls.erase([erased[0].call_id, "unknown"])
+
+    assert calls.view(erased[0].call_id) is None
+    assert calls.events_after(erased[0].call_id, -1) == []
+    assert calls.last_seq(kept[0].call_id) == 2
+    assert [view.id for view in calls.running()] == [kept[0].call_id]

@@ -17,12 +17,17 @@ from storage.postgres.appointments import AppointmentBook
 from storage.postgres.archive import Archive
 from storage.postgres.audit import AuditLog
 from storage.postgres.customers import CustomerBook
+from storage.postgres.erasure import find_calls, forget_customer, forget_letters
+from storage.postgres.forgetting import forget_calls
 from storage.postgres.migrate import Migration, MigrationError, migrate, read_migrations
 from storage.postgres.partitions import drop_before, make_ahead, stray_rows
 from storage.postgres.pool import Database, connect_pool
 from storage.postgres.record import save_batch
+from storage.postgres.retention import RetentionBook
 from storage.postgres.rights import FUNCTIONS, OWNED, TABLES, Role
 from storage.postgres.roles import existing_roles, give_rights, make_roles, roles_sql
+from storage.postgres.scrubbing import vacuum
+from storage.postgres.tombstones import TombstoneBook, entomb, older_are_through
 from storage.worker.duties import DUTIES, Duty
 from storage.worker.run import run_worker
 from tests.conftest import TEMPLATE
@@ -171,6 +176,26 @@ async def test_the_workers_duties_need_no_more_than_that_either(url: str, duty: 
         await pool.close()
 
 
+async def test_a_keeper_erases_and_only_cleaning_up_is_the_owners(url: str) -> None:
+    call_id = new_call_id()
+    pool = await connect_pool(url_of(Role.KEEPER, url))
+    try:
+        async with pool.acquire() as keeper:
+            found = [looked async for looked in find_calls(keeper, "default", "+12065550123")]
+            await entomb(keeper, "default", [call_id])
+            assert await older_are_through(keeper, 10)
+            await forget_calls(keeper, "default", [call_id], because="erased")
+            await forget_customer(keeper, "default", "+12065550123", [call_id])
+            await forget_letters(keeper, "+12065550123")
+            scrubbed = await vacuum(keeper, [call_id])
+    finally:
+        await pool.close()
+
+    assert found
+    assert scrubbed.done == []
+    assert "audit_log" in scrubbed.not_ours
+
+
 async def test_a_media_server_needs_no_more_than_the_servers_rights(url: str) -> None:
     database = Database(url_of(Role.SERVER, url))
     try:
@@ -183,6 +208,8 @@ async def test_a_media_server_needs_no_more_than_the_servers_rights(url: str) ->
         assert await AppointmentBook(database).taken_on(begins, ends) == []
         assert await CustomerBook(database).find_by_phone("+12065550123") is None
         assert await Archive(database).get_call(new_call_id()) is None
+        await RetentionBook(database, "default").say({"front": 30})
+        assert await TombstoneBook(database, "default").since(begins) == []
         assert await agents.published() == {"front": 1}
     finally:
         await database.close()
