@@ -7,7 +7,6 @@ that the line is one, and the lease decides when two ask for the same operator.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -29,9 +28,10 @@ from signaling.errors import (
 from signaling.handoff import AlreadyTaken as TakenBy
 from signaling.handoff import HandoffPolicy, OfferOver
 from signaling.handoff_states import WITH_A_PERSON, HandoffState, ImpossibleHandoff
-from signaling.operators import Joined, Operator, Person, Presence, Waiting, pairs, staffed
+from signaling.operators import Joined, Operator, Person, Presence, staffed
 from signaling.roster.roster import DirectoryLost, Roster
 from signaling.server.call_handoff import CallHandoff, HandoffCall
+from signaling.server.waiting_line import WaitingLine
 from storage.bus.cancellation import cancel_for_sure
 from storage.call_ids import new_call_id
 from storage.desk_events import DeskEnvelope, PresenceChanged, desk_envelope
@@ -39,8 +39,6 @@ from storage.events import CallAnnotated, HandoffRequested, OperatorJoined, Oper
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 2.0
-"""The line is looked at this often even if nobody tells of a change: a message may be lost, a lease run out."""
 SETTLED_KEPT_S = 120.0
 """A settled handoff stays known for its notes and for consoles that are a moment late."""
 
@@ -92,17 +90,18 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._handoffs: dict[str, CallHandoff] = {}
         self._of_call: dict[str, CallHandoff] = {}  # the newest
-        self._seeking: dict[str, CallHandoff] = {}
-        self._excluded: dict[str, frozenset[str]] = {}
+        self._line = WaitingLine(
+            roster, self._there, lambda operator, handoff_id: self._release(operator, handoff_id, "available")
+        )
         self._names: dict[str, str] = {}
         self._listening: dict[tuple[str, str], Role] = {}  # (call, operator): who sits in
-        self._look = asyncio.Event()
+        self._beginning = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin to look after the line."""
-        self._watch = asyncio.create_task(self._assign_for_ever(), name="desk")
+        self._watch = asyncio.create_task(self._line.keep(), name="desk")
 
     async def stop(self) -> None:
         """No more offers; the roster is the owner's to stop. Idempotent."""
@@ -116,7 +115,7 @@ class Desk:
 
     def changed(self) -> None:
         """Something at the desk may have changed: look at the line."""
-        self._look.set()
+        self._line.look()
 
     # From calls
 
@@ -321,7 +320,11 @@ class Desk:
 
     async def operators(self) -> list[Operator]:
         """Everybody at the desk, on all nodes."""
-        found: list[Operator] = await self._asked(self._roster.operators())
+        found: list[Operator] = await self._asked(self._there())
+        return found
+
+    async def _there(self) -> list[Operator]:
+        found = await self._roster.operators()
         for each in found:
             self._names[each.id] = each.name
         return found
@@ -329,14 +332,12 @@ class Desk:
     # HandoffDesk
 
     def seek(self, handoff: CallHandoff, excluded: frozenset[str]) -> None:
-        self._seeking[handoff.id] = handoff
-        self._excluded[handoff.id] = excluded
-        self._spawn(self._join_line(handoff), "join line")
+        self._line.join(handoff, excluded)
+        self._spawn(self._line.settle(handoff.id), "join line")
 
     def stop_seeking(self, handoff: CallHandoff) -> None:
-        self._seeking.pop(handoff.id, None)
-        self._excluded.pop(handoff.id, None)
-        self._spawn(self._leave_line(handoff.id), "leave line")
+        self._line.leave(handoff.id)
+        self._spawn(self._line.settle(handoff.id), "leave line")
 
     def release(self, operator: str, handoff_id: str, as_: effects.OperatorIs) -> None:
         self._spawn(self._release(operator, handoff_id, as_), "release operator")
@@ -366,7 +367,8 @@ class Desk:
     async def _begin(self, handoff: CallHandoff) -> None:
         agent = handoff.call.agent
         try:
-            there = await self._roster.operators()
+            async with self._beginning:  # in the order of asking: that is the order of the line
+                there = await self._roster.operators()
         except DirectoryLost as error:
             log.warning("handoff.directory_lost %s", error)
             handoff.try_to(lambda h, now: h.unstaffed("directory_lost", now))
@@ -458,64 +460,6 @@ class Desk:
         except ImpossibleHandoff:
             return False
         return True
-
-    # The line
-
-    async def _join_line(self, handoff: CallHandoff) -> None:
-        with contextlib.suppress(DirectoryLost):  # looked at again soon
-            if handoff.id in self._seeking:
-                await self._roster.join_line(
-                    Waiting(
-                        handoff_id=handoff.id,
-                        call_id=handoff.call.call_id,
-                        queue=handoff.handoff.policy.queue,
-                        requested_at=handoff.requested_at_wall,
-                        excluded=self._excluded.get(handoff.id, frozenset()),
-                    )
-                )
-        self.changed()
-
-    async def _leave_line(self, handoff_id: str) -> None:
-        with contextlib.suppress(DirectoryLost):  # its place runs out by itself
-            await self._roster.leave_line(handoff_id)
-
-    async def _assign_for_ever(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_EVERY_S)
-            self._look.clear()
-            if not self._seeking:
-                continue
-            try:
-                await self._assign()
-            except DirectoryLost as error:
-                log.warning("desk.directory_lost waiting=%d %s", len(self._seeking), error)
-
-    async def _assign(self) -> None:
-        """Ask operators for whose turn it is. What was read may be old by now: the lease is what counts."""
-        line = {each.handoff_id: each for each in await self._roster.line()}
-        for handoff in self._seeking.values():
-            if handoff.id not in line:  # Redis was away when it joined
-                await self._join_line(handoff)
-        for waiting, operator in pairs(line.values(), await self.operators()):
-            await self._ask(waiting.handoff_id, operator.id)
-
-    async def _ask(self, handoff_id: str, operator: str) -> None:
-        """Let it ring there, if the handoff is ours and still waits, and the operator is still free."""
-        handoff = self._seeking.get(handoff_id)
-        if handoff is None or handoff.state is not HandoffState.QUEUED:
-            return
-        if not await self._roster.reserve(operator, handoff_id):
-            return
-        if handoff.state is not HandoffState.QUEUED:
-            await self._release(operator, handoff_id, "available")
-            return
-        self._seeking.pop(handoff_id, None)
-        await self._leave_line(handoff_id)
-        if handoff.state is HandoffState.QUEUED:
-            handoff.do(lambda h, now: h.reserved(operator, new_call_id(), now))
-        else:
-            await self._release(operator, handoff_id, "available")
 
     async def _release(self, operator: str, handoff_id: str, as_: effects.OperatorIs) -> None:
         presence = _PRESENCE_AFTER[as_]

@@ -258,8 +258,11 @@ async def test_a_caller_who_leaves_has_abandoned_at_that_stage_and_nobody_stays_
         seen = await node.desk.presence(SATO)
         return seen is not None and seen.handoff_id is None
 
+    async def nobody_waits() -> bool:
+        return await node.roster.line() == []
+
     await eventually(free)
-    assert await node.roster.line() == []
+    await eventually(nobody_waits)
 
 
 async def test_asking_twice_is_asking_once(open_node: Open, redis_url: str) -> None:
