@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const tests = ["shared", "phone"].flatMap((folder) =>
+const tests = ["shared", "phone", "console"].flatMap((folder) =>
   readdirSync(join(here, folder)).filter((name) => name.endsWith(".test.ts")).map((name) => join(folder, name)));
 const outdir = mkdtempSync(join(tmpdir(), "cordboard-pages-"));
 try {

@@ -17,6 +17,7 @@ BUILD_COMMAND = "npm --prefix signaling/pages ci && npm --prefix signaling/pages
 
 _OPEN = Access(public=True)
 _FOR_EVER = "public, max-age=31536000, immutable"  # built names carry a hash of their content
+_FRESH = {"Cache-Control": "no-cache"}
 
 
 async def to_the_phone(visit: Visit) -> web.Response:
@@ -24,19 +25,28 @@ async def to_the_phone(visit: Visit) -> web.Response:
 
 
 async def phone(visit: Visit) -> web.StreamResponse:
-    page = visit.doors.pages / "phone.html"
+    page = _built(visit, "phone.html")
+    if not visit.doors.settings.demo:
+        return web.FileResponse(page, headers=_FRESH)
+    # The demo's page calls without signing in, so it cannot ask who is there: it is told.
+    text = page.read_text(encoding="utf-8").replace("</head>", f"{_agents_tag(visit)}</head>", 1)
+    return web.Response(text=text, content_type="text/html", headers=_FRESH)
+
+
+async def console(visit: Visit) -> web.StreamResponse:
+    """For anybody: who signs in on it is asked by the doors behind it."""
+    return web.FileResponse(_built(visit, "console.html"), headers=_FRESH)
+
+
+def _built(visit: Visit, name: str) -> Path:
+    page = visit.doors.pages / name
     if not page.is_file():
         raise PagesNotBuilt(
             "The browser pages were not built when Cordboard was installed.",
             fix=f"Node 20 or newer builds them: {BUILD_COMMAND}",
             retry_after_s=60,
         )
-    headers = {"Cache-Control": "no-cache"}
-    if not visit.doors.settings.demo:
-        return web.FileResponse(page, headers=headers)
-    # The demo's page calls without signing in, so it cannot ask who is there: it is told.
-    text = page.read_text(encoding="utf-8").replace("</head>", f"{_agents_tag(visit)}</head>", 1)
-    return web.Response(text=text, content_type="text/html", headers=headers)
+    return page
 
 
 def _agents_tag(visit: Visit) -> str:
@@ -69,6 +79,16 @@ ROUTES = (
         handler=phone,
         access=_OPEN,
         summary="The softphone page",
+        tag="pages",
+        answers={200: Answer(description="The page.", media_types=("text/html",))},
+        problems=(503,),
+    ),
+    Route(
+        method="GET",
+        path="/console",
+        handler=console,
+        access=_OPEN,
+        summary="The operators' page",
         tag="pages",
         answers={200: Answer(description="The page.", media_types=("text/html",))},
         problems=(503,),

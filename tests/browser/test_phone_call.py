@@ -163,7 +163,7 @@ async def test_an_agent_that_hangs_up_is_named_as_the_reason(
         await call.watched.wait()
 
         await call.publish("call.ended", {"reason": "agent_hangup", "duration_ms": 900})
-        await call.peer.close()
+        await call.end()
         await phone.until_state("ended")
 
         await expect(phone.page.locator(".explanation")).to_contain_text("The agent said goodbye")
@@ -177,16 +177,21 @@ async def test_a_closed_voice_path_ends_the_call_when_the_feed_is_silent(
         await phone.call()
         call = await switchboard.next_call()
 
-        await call.peer.close()
+        await call.end()
         await phone.until_state("ended")
 
         await expect(phone.page.locator(".explanation")).to_contain_text("The other side ended the call.")
 
 
-async def test_leaving_the_page_hangs_up(chromium: Browser, switchboard: PhoneServer) -> None:
+async def test_leaving_the_page_while_it_connects_hangs_up(
+    chromium: Browser, switchboard: PhoneServer
+) -> None:
+    switchboard.no_path = True
     async with phone_in(chromium, switchboard.url) as phone:
-        await phone.call()
+        await phone.press_call()
+        await phone.until_state("connecting")
         call = await switchboard.next_call()
+        await call.watched.wait()
 
         await phone.page.goto("about:blank")
 

@@ -162,6 +162,7 @@ async def test_a_lost_connection_is_waited_for_and_then_given_up(
         await phone.call()
         call = await switchboard.next_call()
 
+        switchboard.comes_back = False
         await call.drop_media()
         await phone.until_state("reconnecting", timeout_s=15)
         await expect(phone.page.locator(".explanation")).to_contain_text("stay on the line")

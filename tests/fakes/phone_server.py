@@ -87,6 +87,10 @@ class FakeCall:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     rms: float = 0.0  # of the last frame heard from the page
     listening: asyncio.Task[None] | None = None
+    first_resume: str = ""  # stays good
+    over: bool = False  # ended from this side
+    came_back: int = 0  # new connections for this call
+    old_peers: list[RTCPeerConnection] = field(default_factory=list)
 
     async def publish(
         self, type_: str, data: dict[str, Any], *, numbered: bool = True, send: bool = True
@@ -133,10 +137,20 @@ class FakeCall:
         async with self.changed:
             await self.changed.wait_for(lambda: len(self.keys) >= count)
 
+    async def until_back(self, count: int = 1) -> None:
+        """The page has made so many new connections."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.came_back >= count)
+
     async def press(self, keys: str) -> None:
         async with self.changed:
             self.keys.extend(keys)
             self.changed.notify_all()
+
+    async def end(self) -> None:
+        """Hang up from this side: the voice path closes with a goodbye."""
+        self.over = True
+        await self.peer.close()
 
     async def drop_media(self) -> None:
         """The network goes: nothing is sent or answered any more, and no goodbye is said either."""
@@ -148,7 +162,8 @@ class FakeCall:
         if self.listening is not None:
             self.listening.cancel()
             await asyncio.gather(self.listening, return_exceptions=True)
-        await self.peer.close()
+        for peer in (self.peer, *self.old_peers):
+            await peer.close()
         for socket in list(self.sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)
 
@@ -168,6 +183,7 @@ class PhoneServer:
         self.no_path = False  # answer with an address where nobody is
         self.takes_keys = True  # telephone-event in the answer
         self.takes_keys_over_http = True
+        self.comes_back = True  # a call that runs may have a new connection
         self.sounding = True
         self.posted = asyncio.Event()
         self._pages = pages
@@ -227,6 +243,8 @@ class PhoneServer:
         assert request.content_type == "application/sdp"
         if self.refusal is not None:
             return _problem(self.refusal)
+        if "X-Resume" in request.headers:
+            return await self._come_back(request.headers["X-Resume"], offer)
         if not self._allowed(request):
             return _problem(Refusal(status=401, code="not_signed_in"))
         await self.answering.wait()
@@ -238,10 +256,33 @@ class PhoneServer:
             peer=RTCPeerConnection(RTCConfiguration(iceServers=[])),
             tone=Tone(),
         )
+        call.first_resume = call.resume
         call.tone.sounding = self.sounding
         self.calls.append(call)
         answer = await self._answer(call, offer)
         await self._waiting.put(call)
+        return web.Response(
+            status=201,
+            text=answer,
+            content_type="application/sdp",
+            headers={"Location": f"/v1/calls/{call.id}", "X-Resume": call.resume},
+        )
+
+    async def _come_back(self, resume: str, offer: str) -> web.Response:
+        """A new connection for a call that runs. One whose side here was closed is over."""
+        call = next((call for call in self.calls if resume in (call.resume, call.first_resume)), None)
+        if call is None or call.hung_up.is_set() or call.over:
+            return _problem(Refusal(status=404, code="call_over"))
+        if not self.comes_back:
+            return _problem(Refusal(status=503, code="unavailable"))
+        call.old_peers.append(call.peer)
+        call.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        call.tone = Tone()
+        answer = await self._answer(call, offer)
+        call.resume = secrets.token_urlsafe(12)
+        async with call.changed:
+            call.came_back += 1
+            call.changed.notify_all()
         return web.Response(
             status=201,
             text=answer,
@@ -294,7 +335,7 @@ class PhoneServer:
     async def _feed(self, request: web.Request) -> web.StreamResponse:
         topic, ticket = request.query["topics"], request.query["ticket"]
         call = next(call for call in self.calls if topic == f"call:{call.id}")
-        assert ticket == call.resume
+        assert ticket in (call.resume, call.first_resume)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         last = sum(event["seq"] is not None for event in call.events) - 1
@@ -311,7 +352,7 @@ class PhoneServer:
 
     def _own_call(self, request: web.Request) -> FakeCall:
         call = next(call for call in self.calls if call.id == request.match_info["id"])
-        if _bearer(request) != call.resume:
+        if _bearer(request) not in (call.resume, call.first_resume):
             raise web.HTTPUnauthorized
         return call
 

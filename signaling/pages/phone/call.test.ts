@@ -16,6 +16,7 @@ const CALLS: Record<State, Call> = {
 };
 const EVENTS: Record<CallEvent["kind"], CallEvent> = {
   call_pressed: { kind: "call_pressed" },
+  page_reloaded: { kind: "page_reloaded", answeredMs: 1000 },
   mic_granted: { kind: "mic_granted" },
   step_reached: { kind: "step_reached", step: "path" },
   media_connected: { kind: "media_connected" },
@@ -26,7 +27,7 @@ const EVENTS: Record<CallEvent["kind"], CallEvent> = {
 };
 // The whole product of states and events at 3000 ms, when no deadline is due. Absent: nothing changes.
 const EXPECTED: Record<State, Partial<Record<CallEvent["kind"], State>>> = {
-  idle: { call_pressed: "asking_mic" },
+  idle: { call_pressed: "asking_mic", page_reloaded: "reconnecting" },
   asking_mic: { mic_granted: "connecting", ended: "ended", broke: "failed" },
   connecting: { step_reached: "connecting", media_connected: "talking", ended: "ended", broke: "failed" },
   talking: { media_interrupted: "reconnecting", ended: "ended", broke: "failed" },

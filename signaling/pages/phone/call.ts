@@ -5,6 +5,8 @@
  *                │             │            │             │
  *                └─────────────┴── ended or failed ◄──────┘   (from both, and from idle: call again)
  *
+ *   idle ─► reconnecting: the page was reloaded in the middle of a call
+ *
  * Pure: time is an argument (ms, from any fixed origin), nothing is done here. An event that the table
  * does not know in the present state changes nothing and returns the same object: late answers of a call
  * that has been hung up are expected, not errors. After each input ask `deadline` when to send "wake".
@@ -27,6 +29,8 @@ export type State = Call["at"];
 
 export type CallEvent =
   | { readonly kind: "call_pressed" }
+  /** The page was reloaded while its call was up; `answeredMs` is on this page's clock. */
+  | { readonly kind: "page_reloaded"; readonly answeredMs: number }
   | { readonly kind: "mic_granted" }
   | { readonly kind: "step_reached"; readonly step: Step }
   | { readonly kind: "media_connected" }
@@ -56,7 +60,12 @@ type Of<K extends CallEvent["kind"]> = Extract<CallEvent, { kind: K }>;
 const again = { call_pressed: (): Call => ({ at: "asking_mic" }) };
 
 const TABLE: Table = {
-  idle: again,
+  idle: {
+    ...again,
+    page_reloaded: (_call, event: Of<"page_reloaded">, now) => ({
+      at: "reconnecting", answeredMs: event.answeredMs, sinceMs: now,
+    }),
+  },
   asking_mic: {
     mic_granted: (_call, _event, now) => ({ at: "connecting", sinceMs: now, step: "calling", stepSinceMs: now }),
     ended: (_call, event: Of<"ended">) => ended(event.reason, 0),

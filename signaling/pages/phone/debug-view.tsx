@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Envelope } from "../shared/envelope";
 import { known } from "../shared/envelope";
-import type { LineQuality } from "./peer";
+import type { LineQuality } from "../shared/peer";
 import type { Phone } from "./phone-model";
 import { words } from "./words";
 

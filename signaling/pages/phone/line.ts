@@ -9,11 +9,12 @@ import type { Envelope } from "../shared/envelope";
 import { known } from "../shared/envelope";
 import { CallFeed } from "../shared/live";
 import { IDLE, deadline, isTalking, isUp, receive, type Call, type CallEvent } from "./call";
-import { openMicrophone, rememberMicrophone } from "./microphone";
-import { Peer } from "./peer";
-import { eventsAfter, hangUp, placeCall, sendDigit, type Answered } from "./switchboard";
-import * as transcript from "./transcript";
-import { Stopped, trouble } from "./trouble";
+import { MicrophoneRefused, openMicrophone, rememberMicrophone } from "../shared/microphone";
+import { Peer } from "../shared/peer";
+import * as transcript from "../shared/transcript";
+import { heldCall, holdCall, letGoOfCall } from "./held-call";
+import { comeBack, eventsAfter, hangUp, placeCall, sendDigit, type Answered } from "./switchboard";
+import { Stopped, trouble, type Trouble } from "./trouble";
 
 /** Things worth telling that do not stop the call. */
 export type Notice = "feed_down" | "audio_blocked" | "mic_gone" | "keys_not_carried" | "model_gone";
@@ -22,6 +23,10 @@ export type Notice = "feed_down" | "audio_blocked" | "mic_gone" | "keys_not_carr
 const LATE_WORDS_MS = 6_000;
 /** The feed tells why a call ended; where it does not within this time, the closed voice path is enough. */
 const REASON_WAIT_MS = 1_500;
+/** A path that is gone often comes back by itself within this time; after it a new one is made. */
+const NEW_PATH_AFTER_MS = 2_000;
+/** Between attempts to come back while the server cannot be reached. */
+const COME_BACK_EVERY_MS = 1_000;
 /** Events kept for the debug list. */
 const EVENT_LIMIT = 400;
 
@@ -31,6 +36,9 @@ class Attempt {
   peer: Peer | null = null;
   feed: CallFeed | null = null;
   answered: Answered | null = null;
+  /** Unix ms, once connected. */
+  answeredAt: number | null = null;
+  comingBack = false;
   live = true;
 
   close(): void {
@@ -68,8 +76,12 @@ export class Line {
   constructor(settings: LineSettings) {
     this.#settings = settings;
     addEventListener("pagehide", () => {
-      if (isUp(this.call.value)) this.hangUp();
+      // A page that is reloaded looks the same as one that is left: the switchboard waits a moment for the first.
+      if (isTalking(this.call.value)) this.#attempt?.close();
+      else if (isUp(this.call.value)) this.hangUp();
     });
+    // On another network the old path is dead even where nobody has noticed yet.
+    addEventListener("online", () => this.#newNetwork());
   }
 
   /** Calls. Does nothing while a call is up. */
@@ -87,10 +99,28 @@ export class Line {
     try {
       await this.#connect(attempt);
     } catch (error) {
-      if (!attempt.live) return;
-      const why = error instanceof Stopped ? error.trouble : trouble("server_error", String(error));
-      this.#receive({ kind: "broke", trouble: why });
+      if (attempt.live) this.#receive({ kind: "broke", trouble: troubleOf(error) });
     }
+  }
+
+  /** Takes up the call that this tab was on before it was reloaded, if there is one. Call once, at the start. */
+  async resume(): Promise<void> {
+    const held = await heldCall();
+    if (held === null || this.call.value.at !== "idle") return;
+    const attempt = new Attempt();
+    attempt.answered = { ...held, sdp: "", iceServers: [] };
+    attempt.answeredAt = held.answeredAt;
+    this.#attempt = attempt;
+    this.#receive({ kind: "page_reloaded", answeredMs: performance.now() - (Date.now() - held.answeredAt) });
+    try {
+      const microphone = await openMicrophone();
+      if (!this.#keepMicrophone(attempt, microphone)) return;
+    } catch (error) {
+      if (attempt.live) this.#receive({ kind: "broke", trouble: troubleOf(error) });
+      return;
+    }
+    this.#follow(attempt, attempt.answered);
+    await this.#comeBack(attempt);
   }
 
   hangUp(): void {
@@ -110,7 +140,7 @@ export class Line {
     if (!carried) this.#notice("keys_not_carried", true);
   }
 
-  /** Another microphone, now or for the next call. Throws `Stopped` where it cannot be opened. */
+  /** Another microphone, now or for the next call. Throws `MicrophoneRefused` where it cannot be opened. */
   async chooseMicrophone(deviceId: string): Promise<void> {
     rememberMicrophone(deviceId);
     const attempt = this.#attempt;
@@ -132,7 +162,7 @@ export class Line {
     );
   }
 
-  async quality(): Promise<import("./peer").LineQuality | null> {
+  async quality(): Promise<import("../shared/peer").LineQuality | null> {
     return isTalking(this.call.value) ? ((await this.#attempt?.peer?.quality()) ?? null) : null;
   }
 
@@ -141,13 +171,7 @@ export class Line {
     if (!this.#keepMicrophone(attempt, microphone)) return;
     this.#receive({ kind: "mic_granted" });
 
-    const peer = new Peer({
-      onStep: (step) => this.#receive({ kind: "step_reached", step }),
-      onConnected: () => this.#receive({ kind: "media_connected" }),
-      onInterrupted: () => this.#receive({ kind: "media_interrupted" }),
-      onClosed: () => this.#closedByOtherSide(attempt),
-      onStream: (stream) => this.#hear(stream),
-    });
+    const peer = this.#newPeer(attempt);
     attempt.peer = peer;
     const offer = await peer.offer(microphone, this.#settings.phoneQuality());
     const answered = await this.#place(offer.sdp ?? "");
@@ -155,6 +179,72 @@ export class Line {
     if (!attempt.live) return void hangUp(answered); // hung up while it was ringing
 
     this.#receive({ kind: "step_reached", step: "path" });
+    this.#follow(attempt, answered);
+    await peer.accept(offer, answered.sdp, answered.iceServers);
+  }
+
+  #newPeer(attempt: Attempt): Peer {
+    const current = () => attempt.live && attempt.peer === peer;
+    const peer: Peer = new Peer({
+      onSecuring: () => current() && this.#receive({ kind: "step_reached", step: "securing" }),
+      onConnected: () => current() && this.#connected(attempt),
+      onInterrupted: (broken) => current() && this.#interrupted(attempt, broken),
+      onClosed: () => current() && this.#closedByOtherSide(attempt),
+      onStream: (stream) => current() && this.#hear(stream),
+    });
+    return peer;
+  }
+
+  #connected(attempt: Attempt): void {
+    attempt.answeredAt ??= Date.now();
+    if (attempt.answered) holdCall({ ...held(attempt.answered), answeredAt: attempt.answeredAt });
+    this.#receive({ kind: "media_connected" });
+  }
+
+  #interrupted(attempt: Attempt, broken: boolean): void {
+    this.#receive({ kind: "media_interrupted" });
+    setTimeout(() => {
+      if (attempt.live && this.call.value.at === "reconnecting") void this.#comeBack(attempt);
+    }, broken ? 0 : NEW_PATH_AFTER_MS);
+  }
+
+  #newNetwork(): void {
+    const attempt = this.#attempt;
+    if (!attempt?.live || !isTalking(this.call.value)) return;
+    this.#receive({ kind: "media_interrupted" });
+    void this.#comeBack(attempt);
+  }
+
+  /** A new connection for the running call, tried again until there is one or the call is given up. */
+  async #comeBack(attempt: Attempt): Promise<void> {
+    if (attempt.comingBack) return;
+    attempt.comingBack = true;
+    try {
+      while (attempt.live && attempt.answered !== null) {
+        const peer = this.#newPeer(attempt);
+        try {
+          const offer = await peer.offer(attempt.microphone, this.#settings.phoneQuality());
+          const answered = await comeBack(attempt.answered, offer.sdp ?? "");
+          if (!attempt.live || answered === "over") {
+            peer.close();
+            if (attempt.live) this.#endedThere(attempt, "other_side");
+            return;
+          }
+          attempt.answered = answered;
+          attempt.peer?.close();
+          attempt.peer = peer;
+          return await peer.accept(offer, answered.sdp, answered.iceServers);
+        } catch {
+          peer.close();
+          await new Promise((resolve) => setTimeout(resolve, COME_BACK_EVERY_MS));
+        }
+      }
+    } finally {
+      attempt.comingBack = false;
+    }
+  }
+
+  #follow(attempt: Attempt, answered: Answered): void {
     attempt.feed = new CallFeed({
       callId: answered.callId,
       ticket: answered.resume,
@@ -163,7 +253,6 @@ export class Line {
       onState: (up) => this.#notice("feed_down", !up && isUp(this.call.value)),
     });
     attempt.feed.open();
-    await peer.accept(offer, answered.sdp, answered.iceServers);
   }
 
   async #place(sdp: string): Promise<Answered> {
@@ -245,6 +334,7 @@ export class Line {
 
   #over(): void {
     const attempt = this.#attempt;
+    letGoOfCall();
     attempt?.close();
     if (attempt?.answered) void hangUp(attempt.answered);
     const feed = attempt?.feed;
@@ -254,4 +344,14 @@ export class Line {
     this.speaker.srcObject = null;
     this.notices.value = new Set();
   }
+}
+
+function held({ callId, location, resume }: Answered) {
+  return { callId, location, resume };
+}
+
+function troubleOf(error: unknown): Trouble {
+  if (error instanceof Stopped) return error.trouble;
+  if (error instanceof MicrophoneRefused) return trouble(error.code, error.detail);
+  return trouble("server_error", String(error));
 }

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Asked } from "./address";
 import { forgetToken, rememberToken } from "./address";
 import { Line } from "./line";
-import { listMicrophones, type Device } from "./microphone";
+import { listMicrophones, type Device } from "../shared/microphone";
 import { listAgents, type Agent } from "./switchboard";
 import { Voices } from "./voices";
 

@@ -1,5 +1,6 @@
 /** /phone: a telephone in the browser. This file puts the parts on the page; each part is in its own file. */
 import "../shared/theme.css";
+import "../shared/transcript.css";
 import "./phone.css";
 import { render } from "preact";
 import { useId } from "preact/hooks";
@@ -86,3 +87,4 @@ phone.line.speaker.hidden = true;
 document.body.append(phone.line.speaker);
 render(<Page phone={phone} />, document.getElementById("page") as HTMLElement);
 void phone.findAgents();
+void phone.line.resume();

@@ -1,7 +1,7 @@
 /** Which microphone, how loud. */
 import { signal } from "@preact/signals";
 import { useId } from "preact/hooks";
-import { rememberedMicrophone } from "./microphone";
+import { rememberedMicrophone } from "../shared/microphone";
 import type { Phone } from "./phone-model";
 import { words } from "./words";
 

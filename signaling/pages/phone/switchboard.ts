@@ -58,6 +58,25 @@ export async function placeCall(agent: string | null, sdp: string, bearer: strin
     throw new Stopped(trouble("server_unreachable"));
   }
   if (response.status !== 201) throw new Stopped(refusalTrouble(await readProblem(response)));
+  return answerOf(response);
+}
+
+/**
+ * A new connection for a call that is running: after a reload, or on another network. "over": there is nothing
+ * left to come back to. Throws where nobody answers just now.
+ */
+export async function comeBack(call: Pick<Answered, "resume">, sdp: string): Promise<Answered | "over"> {
+  const response = await fetch("/v1/calls", {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp", Accept: "application/sdp", "X-Resume": call.resume },
+    body: sdp,
+  });
+  if ([401, 403, 404, 409, 410].includes(response.status)) return "over";
+  if (response.status !== 201) throw new Error(`coming back: ${response.status}`);
+  return answerOf(response);
+}
+
+async function answerOf(response: Response): Promise<Answered> {
   const location = response.headers.get("Location") ?? "";
   const resume = response.headers.get("X-Resume");
   const callId = location.split("/").pop();

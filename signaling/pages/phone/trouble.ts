@@ -44,20 +44,6 @@ export class Stopped extends Error {
   }
 }
 
-/** What a browser's refusal of the microphone means (W3C Media Capture, getUserMedia's error names). */
-export function microphoneTrouble(error: unknown): Trouble {
-  switch (error instanceof Error ? error.name : "") {
-    case "NotAllowedError":
-    case "SecurityError":
-      return trouble("mic_denied");
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return trouble("mic_missing");
-    default:
-      return trouble("mic_busy", error instanceof Error ? error.message : null);
-  }
-}
-
 /** What the switchboard's refusal of an offer means: its code first, its status where the code is new. */
 export function refusalTrouble(problem: Problem): Trouble {
   return trouble(refusalCode(problem), problem.detail, problem.retryAfterS);

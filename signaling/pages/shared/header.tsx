@@ -1,4 +1,5 @@
 /** The bar on top of every page: mark, page title, language, colours. */
+import type { ComponentChildren } from "preact";
 import { appearance, nextAppearance } from "./appearance";
 import { LANGUAGES, language, setLanguage, type Language } from "./i18n";
 import { Mark } from "./icons";
@@ -13,7 +14,8 @@ export interface HeaderWords {
   };
 }
 
-export function Header({ words }: { words: HeaderWords }) {
+/** `children` stand between the brand and the settings. */
+export function Header({ words, children }: { words: HeaderWords; children?: ComponentChildren }) {
   const { settings } = words;
   return (
     <header class="header">
@@ -23,6 +25,7 @@ export function Header({ words }: { words: HeaderWords }) {
         <span class="brand-name">Cordboard</span>
         <span class="brand-page">{words.title}</span>
       </span>
+      {children}
       <span class="header-settings">
         <button type="button" class="quiet" onClick={nextAppearance} aria-label={`${settings.appearanceLabel}: ${settings.appearance[appearance.value]}`}>
           <span class={`half-moon half-moon-${appearance.value}`} aria-hidden="true" />

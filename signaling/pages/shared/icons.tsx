@@ -57,6 +57,20 @@ export const AgentIcon = icon(
   </>,
 );
 
+export const PauseIcon = icon(<path d="M9 5.5v13M15 5.5v13" />);
+export const PlayIcon = icon(<path class="filled" d="M8 5.2v13.6c0 .8.9 1.2 1.5.8l9.6-6.8c.6-.4.6-1.2 0-1.6L9.5 4.4C8.9 4 8 4.4 8 5.2Z" />);
+export const ReturnIcon = icon(<path d="M9 6.5 4 11.5l5 5M4.5 11.5H15a5 5 0 0 1 0 10h-2" transform="translate(0 -2)" />);
+export const EarIcon = icon(
+  <path d="M7 9.5a5.2 5.2 0 0 1 10.4 0c0 3.6-3.4 4.4-3.4 7.6 0 1.9-1.3 3.4-3.2 3.4-1.7 0-2.8-1.1-3.1-2.6M10 10a2.2 2.2 0 1 1 3.6 1.7c-1 .8-1.5 1.4-1.6 2.3" />,
+);
+export const WhisperIcon = icon(<path d="M4.5 5.5h15v10.5h-8L7 19.5V16H4.5V5.5ZM8.5 10.8h.2M12 10.8h.2M15.5 10.8h.2" />);
+export const PeopleIcon = icon(
+  <path d="M9 11.5a3.3 3.3 0 1 0 0-6.6 3.3 3.3 0 0 0 0 6.6ZM3 19.5c.5-3.4 2.8-5.2 6-5.2s5.5 1.8 6 5.2M15.5 5.2a3.2 3.2 0 0 1 0 6M17.2 14.6c2.2.6 3.5 2.300 3.900 4.900" />,
+);
+export const BellIcon = icon(<path d="M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15L6 16.5ZM10 20.5a2.2 2.2 0 0 0 4 0" />);
+export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);
+export const CloseIcon = icon(<path d="M6 6l12 12M18 6 6 18" />);
+
 /** The mark: two jacks and the cord between them. */
 export function Mark() {
   return (

@@ -9,7 +9,7 @@ import { readMessage, type Envelope } from "./envelope";
 import { Sequence } from "./sequence";
 
 /** Waits between attempts in ms: a dropped socket is back before it is noticed, a dead server is spared. */
-const RETRY_MS = [250, 500, 1000, 2000, 5000] as const;
+export const RETRY_MS = [250, 500, 1000, 2000, 5000] as const;
 
 export interface CallFeedOptions {
   readonly callId: string;

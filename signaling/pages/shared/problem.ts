@@ -6,6 +6,8 @@ export interface Problem {
   readonly detail: string | null;
   /** Seconds after which to try again, where the server says so. */
   readonly retryAfterS: number | null;
+  /** Whom it is about: who has the call already, for one. */
+  readonly who?: string;
 }
 
 /** Reads a refused response. A body that is no problem document still gives status and Retry-After. */
@@ -22,6 +24,7 @@ export async function readProblem(response: Response): Promise<Problem> {
     code: typeof body["code"] === "string" ? body["code"] : null,
     detail: typeof body["detail"] === "string" ? body["detail"] : null,
     retryAfterS: retryAfter(response.headers.get("Retry-After"), Date.now()),
+    ...(typeof body["name"] === "string" ? { who: body["name"] } : {}),
   };
 }
 

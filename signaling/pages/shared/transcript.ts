@@ -5,8 +5,8 @@
  * `position` gives it; what has no position yet stands where it was first heard of. Pure: every event
  * returns a new list, and the same one where nothing changed.
  */
-import type { Envelope, KnownEvent, Speaker } from "../shared/envelope";
-import { known } from "../shared/envelope";
+import type { Envelope, KnownEvent, Speaker } from "./envelope";
+import { known } from "./envelope";
 
 export interface Words {
   readonly kind: "words";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Envelope } from "../shared/envelope";
+import type { Envelope } from "./envelope";
 import { receive, split, type Transcript } from "./transcript";
 
 let at = 0;

@@ -1,16 +1,15 @@
 /**
- * The voice path to the switchboard: one RTCPeerConnection with one audio line.
+ * The voice path to the switchboard, a caller's or an operator's: one RTCPeerConnection with one audio line.
  *
  * Order of calls: `offer` → (HTTP) → `accept` → … → `close`. The offer is posted without gathering first
  * (the switchboard learns our address from our own checks), which brings the first sound a second sooner.
  */
-import type { Step } from "./call";
-
 export interface PeerEvents {
-  readonly onStep: (step: Step) => void;
+  /** A path was found; it is being secured. */
+  readonly onSecuring: () => void;
   readonly onConnected: () => void;
-  /** The path is gone for the moment; it may come back by itself. */
-  readonly onInterrupted: () => void;
+  /** The path is gone for the moment; where not `broken`, it may come back by itself. */
+  readonly onInterrupted: (broken: boolean) => void;
   /** The other side closed the connection. */
   readonly onClosed: () => void;
   readonly onStream: (stream: MediaStream) => void;
@@ -34,17 +33,20 @@ export class Peer {
     const connection = this.#connection;
     connection.ontrack = ({ track, streams }) => events.onStream(streams[0] ?? new MediaStream([track]));
     connection.oniceconnectionstatechange = () => {
-      if (connection.iceConnectionState === "connected") events.onStep("securing");
+      if (connection.iceConnectionState === "connected") events.onSecuring();
     };
     connection.onconnectionstatechange = () => this.#connectionChanged();
   }
 
-  /** The SDP offer for this microphone. `phoneQuality` asks for 8 kHz G.711, as a telephone would sound. */
-  async offer(microphone: MediaStream, phoneQuality: boolean): Promise<RTCSessionDescriptionInit> {
-    const [track] = microphone.getAudioTracks();
+  /**
+   * The SDP offer for this microphone; null only listens. `phoneQuality` asks for 8 kHz G.711, as a telephone
+   * would sound.
+   */
+  async offer(microphone: MediaStream | null, phoneQuality: boolean): Promise<RTCSessionDescriptionInit> {
+    const track = microphone?.getAudioTracks()[0];
     const transceiver = this.#connection.addTransceiver(track ?? "audio", {
-      direction: "sendrecv",
-      streams: [microphone],
+      direction: microphone === null ? "recvonly" : "sendrecv",
+      streams: microphone === null ? [] : [microphone],
     });
     this.#sender = transceiver.sender;
     if (phoneQuality) transceiver.setCodecPreferences(telephoneFirst());
@@ -121,8 +123,10 @@ export class Peer {
         this.#events.onConnected();
         break;
       case "disconnected":
+        this.#events.onInterrupted(false);
+        break;
       case "failed":
-        this.#events.onInterrupted();
+        this.#events.onInterrupted(true);
         break;
     }
   }
