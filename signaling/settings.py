@@ -233,6 +233,64 @@ class MetricsSettings(_Section):
         return with_own_prices(self.prices)
 
 
+class BridgeSettings(_Section):
+    """The SIP bridge: Kamailio and rtpengine between a telephone trunk and the media servers.
+
+    Read by `cordboard bridge` only; what a value must be is held by signaling/bridge_config.py, all at once.
+    """
+
+    trunk_address: str | None = Field(
+        default=None, description="The bridge's own IPv4 address that faces the trunk; SIP and RTP."
+    )
+    trunk_public_address: str | None = Field(
+        default=None, description="What the trunk sees instead, where the bridge is behind a one-to-one NAT."
+    )
+    trunk_port: int = Field(default=5060, ge=1, le=65535, description="SIP from the trunk over UDP and TCP.")
+    trunk_tls_port: int = Field(default=5061, ge=1, le=65535, description="The same over TLS.")
+    trunk_sources: Names = Field(
+        default=(),
+        description="Addresses and networks of the provider, e.g. `203.0.113.0/28`; others get no answer.",
+    )
+    trunk_uri: str | None = Field(
+        default=None,
+        description="Where calls to the outside go, e.g. `sip:trunk.example.com:5061;transport=tls`.",
+    )
+    trunk_srtp: Literal["as offered", "required"] = Field(
+        default="as offered",
+        description="`required` refuses calls whose audio is not encrypted, and offers only SRTP outside.",
+    )
+    certificate: str | None = Field(
+        default=None, description="PEM file with the bridge's TLS certificate and chain; with it TLS is on."
+    )
+    private_key: str | None = Field(default=None, description="PEM file; belongs to the certificate.")
+    trunk_ca: str | None = Field(
+        default=None,
+        description="PEM file of who signs the trunk's client certificates; then one is asked for.",
+    )
+    media_address: str | None = Field(
+        default=None, description="The bridge's own IPv4 address that faces the media servers."
+    )
+    media_port: int = Field(default=5060, ge=1, le=65535, description="SIP towards the media servers.")
+    servers: Names = Field(
+        default=(), description="Media servers' SIP doors, e.g. `10.0.0.11:5060,10.0.0.12:5060` (TCP)."
+    )
+    law: Literal["as offered", "PCMA", "PCMU"] = Field(
+        default="as offered",
+        description="G.711 law towards the servers; the first one offered saves a conversion.",
+    )
+    calls_per_second: int = Field(
+        default=10, ge=1, le=10_000, description="New calls from the trunk; more are answered 503."
+    )
+    rtp_first_port: int = Field(default=23_000, ge=1024, le=65535, description="First UDP port for audio.")
+    rtp_last_port: int = Field(
+        default=26_999, ge=1024, le=65535, description="Last one; a call takes up to six ports."
+    )
+    rtpengine: str = Field(default="127.0.0.1:2223", description="rtpengine's control address (UDP).")
+    control_socket: str = Field(
+        default="/run/kamailio/cordboard_ctl", description="Socket for `kamcmd`, in a folder of Kamailio's."
+    )
+
+
 class ClientSettings(_Section):
     """How the command's client verbs find a running server."""
 
@@ -256,6 +314,7 @@ class Settings(_Section):
     recording: RecordingSettings = RecordingSettings()
     tools: ToolSettings = ToolSettings()
     metrics: MetricsSettings = MetricsSettings()
+    bridge: BridgeSettings = BridgeSettings()
     client: ClientSettings = ClientSettings()
     redis_url: str | None = Field(
         default=None,

@@ -8,7 +8,21 @@ from collections.abc import Sequence
 
 import typer
 
-from signaling.cli import agents, call, check, db, demo, events, people, serve, simulate, token, tools, worker
+from signaling.cli import (
+    agents,
+    bridge,
+    call,
+    check,
+    db,
+    demo,
+    events,
+    people,
+    serve,
+    simulate,
+    token,
+    tools,
+    worker,
+)
 from signaling.cli.failure import ExitCode, Failure
 
 TRACEBACK = "CORDBOARD_TRACEBACK"
@@ -34,6 +48,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(db.app, name="db")
 app.add_typer(token.app, name="token")
 app.add_typer(people.app, name="people")
+app.add_typer(bridge.app, name="bridge")
 
 
 def run(arguments: Sequence[str]) -> int:
