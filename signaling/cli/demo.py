@@ -24,6 +24,7 @@ from signaling.cli.failure import ExitCode, Failure
 if TYPE_CHECKING:
     from signaling.cli.processes import Process
     from signaling.settings import Settings
+    from storage.people import PersonRole
 
 FOLDER = Path(DEMO_ENV_FILE).parent
 DRAIN_LIMIT_S = 5.0
@@ -33,6 +34,12 @@ READY_WITHIN_S = 120.0
 STOP_SERVER_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
 OPENAI_URL = "api.openai.com"
+PEOPLE: tuple[tuple[str, str, PersonRole], ...] = (
+    ("sato", "Sato Hanako", "operator"),
+    ("mori", "Mori Ken", "operator"),
+    ("boss", "Boss", "admin"),
+)
+"""Who may sign in to the console of a demo: two at the desk, so that one can see what the other does."""
 
 
 def demo(port: Annotated[int | None, typer.Option(help="HTTP port (CORDBOARD_HTTP_PORT).")] = None) -> None:
@@ -55,6 +62,7 @@ class Demo:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._secret = secrets.token_hex(32)
+        self._password: str | None = None  # of the demo's people, while there are any
         self._stop = asyncio.Event()
         self._server: Process | None = None
         self._model_url = settings.realtime.url
@@ -108,6 +116,34 @@ class Demo:
         zone = ZoneInfo(next(iter(agents.values())).timezone)
         await migrate(database_url)
         await seed_demo(database_url, today=datetime.now(zone).date(), zone=zone)
+        await self._seat_people(database_url)
+
+    async def _seat_people(self, database_url: str) -> None:
+        """People who are ready to sign in, with a password of this start. Never where others could reach it."""
+        from signaling.web.auth import is_loopback
+        from signaling.web.passwords import hash_password
+        from storage.people import Person, PersonExists, PersonUnknown
+        from storage.postgres.people import PeopleBook
+        from storage.postgres.pool import Database
+
+        host = self._settings.server.host
+        here = host == "localhost" or is_loopback(host)
+        self._password = secrets.token_urlsafe(9) if here else None
+        database = Database(database_url, max_size=1)
+        try:
+            people = PeopleBook(database, self._settings.tenant)
+            for id, name, role in PEOPLE:
+                if self._password is None:  # of an earlier demo, which was not open to others
+                    with contextlib.suppress(PersonUnknown):
+                        await people.remove(id)
+                    continue
+                hashed = await asyncio.to_thread(hash_password, self._password)
+                try:
+                    await people.add(Person(id=id, name=name, role=role), hashed)
+                except PersonExists:
+                    await people.set_password(id, hashed)
+        finally:
+            await database.close()
 
     async def _start_parts(self, stack: AsyncExitStack, redis_url: str, database_url: str) -> list[Process]:
         from signaling.cli.processes import Process
@@ -204,6 +240,12 @@ class Demo:
         fresh.replace(path)
         stack.callback(path.unlink, missing_ok=True)
 
+    def _who_may_sign_in(self) -> str:
+        if self._password is None:
+            return f"(make somebody an operator: {command_name()} people add NAME)"
+        ids = [id for id, _, _ in PEOPLE]
+        return f"sign in as {', '.join(ids[:-1])} or {ids[-1]}, password {self._password}"
+
     def _banner(self, took_s: float) -> str:
         from signaling.cli.check import pages_built
         from signaling.web.app import our_version
@@ -216,6 +258,7 @@ class Demo:
             f"Cordboard {our_version()} is ready after {took_s:.0f} s. Ctrl-C stops everything.",
             "",
             f"  Phone     {self._url}/phone",
+            f"  Console   {self._url}/console   {self._who_may_sign_in()}",
             f"  API       {self._url}/openapi.json   {self._url}/asyncapi.json",
             f"  Model     {'the simulator' if self._simulated else model + ' at ' + self._settings.realtime.url}",
             f"  Terminal  {command} call --file hello.wav     {command} events tail",

@@ -27,7 +27,7 @@ export async function listAgents(bearer: string | null): Promise<readonly Agent[
       list = brought;
     } else {
       if (bearer === null) return null;
-      const response = await fetch("/v1/agents", { headers: authorization(bearer) });
+      const response = await ask("/v1/agents", { headers: authorization(bearer) });
       if (!response.ok) return null;
       list = await response.text();
     }
@@ -49,7 +49,7 @@ export async function placeCall(agent: string | null, sdp: string, bearer: strin
   const query = agent === null ? "" : `?agent=${encodeURIComponent(agent)}`;
   let response: Response;
   try {
-    response = await fetch(`/v1/calls${query}`, {
+    response = await ask(`/v1/calls${query}`, {
       method: "POST",
       headers: { "Content-Type": "application/sdp", Accept: "application/sdp", ...authorization(bearer) },
       body: sdp,
@@ -66,7 +66,7 @@ export async function placeCall(agent: string | null, sdp: string, bearer: strin
  * left to come back to. Throws where nobody answers just now.
  */
 export async function comeBack(call: Pick<Answered, "resume">, sdp: string): Promise<Answered | "over"> {
-  const response = await fetch("/v1/calls", {
+  const response = await ask("/v1/calls", {
     method: "POST",
     headers: { "Content-Type": "application/sdp", Accept: "application/sdp", "X-Resume": call.resume },
     body: sdp,
@@ -93,7 +93,7 @@ async function answerOf(response: Response): Promise<Answered> {
 /** Hangs up; idempotent there. `keepalive` lets the request outlive the page. Never throws. */
 export async function hangUp(call: Answered): Promise<void> {
   try {
-    await fetch(call.location, { method: "DELETE", headers: authorization(call.resume), keepalive: true });
+    await ask(call.location, { method: "DELETE", headers: authorization(call.resume), keepalive: true });
   } catch {
     // The switchboard notices the silent peer by itself.
   }
@@ -103,7 +103,7 @@ export async function hangUp(call: Answered): Promise<void> {
 export async function eventsAfter(call: Answered, seq: number): Promise<readonly Envelope[]> {
   const events: Envelope[] = [];
   for (let after = seq; ; ) {
-    const response = await fetch(`${call.location}/events?after=${after}`, { headers: authorization(call.resume) });
+    const response = await ask(`${call.location}/events?after=${after}`, { headers: authorization(call.resume) });
     if (!response.ok) throw new Error(`events: ${response.status}`);
     const page = (await response.json()) as { items?: unknown[]; next?: unknown };
     const found = (page.items ?? []).map(readEnvelope).filter((event) => event !== null);
@@ -117,7 +117,7 @@ export async function eventsAfter(call: Answered, seq: number): Promise<readonly
 /** Presses a key for the caller where the media cannot carry it. False: this switchboard does not take it. */
 export async function sendDigit(call: Answered, digit: string): Promise<boolean> {
   try {
-    const response = await fetch(`${call.location}/dtmf`, {
+    const response = await ask(`${call.location}/dtmf`, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...authorization(call.resume) },
       body: JSON.stringify({ digits: digit }),
@@ -142,6 +142,11 @@ export function iceServers(link: string | null): readonly RTCIceServer[] {
     servers.push({ urls: url, ...(username !== undefined && credential !== undefined ? { username, credential } : {}) });
   }
   return servers;
+}
+
+/** Without cookies: who is signed in to the console in this browser is nobody in particular on the phone. */
+function ask(path: string, request: RequestInit): Promise<Response> {
+  return fetch(path, { ...request, credentials: "omit" });
 }
 
 function authorization(bearer: string | null): Record<string, string> {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -109,6 +110,13 @@ async def test_it_comes_up_by_itself_is_found_from_a_second_terminal_and_stops_c
     async with demo(folder) as running, ClientSession(f"http://localhost:{running.port}") as http:
         assert f"http://localhost:{running.port}/phone" in running.printed
         assert "OPENAI_API_KEY" in running.printed
+        assert f"http://localhost:{running.port}/console" in running.printed
+        password = re.search(r"sign in as sato, mori or boss, password (\S+)", running.printed)
+        assert password is not None
+        for person, role in (("sato", "operator"), ("boss", "admin")):
+            async with http.post("/v1/session", json={"id": person, "password": password[1]}) as response:
+                assert (response.status, (await response.json())["role"]) == (201, role)
+        http.cookie_jar.clear()
         async with http.get("/readyz") as response:
             assert response.status == 200
         async with http.post("/v1/calls", data="", headers={"Content-Type": "application/sdp"}) as response:
