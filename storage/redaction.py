@@ -1,6 +1,6 @@
 """What an agent's calls are not to have on record: taken out of an event before it is numbered.
 
-    card    13 to 19 digits that pass the check of ISO/IEC 7812-1 (Luhn), written or said
+    card    13 to 19 digits that pass the check of ISO/IEC 7812-1 (Luhn), written or said; and every key pressed
     phone   telephone numbers, as people of the agent's region write and say them
     email   addresses, also "ann dot lee at example dot com"
     slot:<goal>.<slot>, slot:<slot>   the value of a slot, where it is set, and wherever it stands word for
@@ -26,8 +26,16 @@ import msgspec
 import phonenumbers
 
 from storage.digit_runs import Run, digit_runs, ends_open, numbers_apart
-from storage.events import Event, SlotConfirmed, SlotCorrected, SlotFilled, TranscriptFinal, TranscriptPartial
-from storage.events import TurnInterrupted as Interrupted
+from storage.events import (
+    DtmfReceived,
+    Event,
+    SlotConfirmed,
+    SlotCorrected,
+    SlotFilled,
+    TranscriptFinal,
+    TranscriptPartial,
+    TurnInterrupted,
+)
 
 KINDS = ("card", "phone", "email")
 SLOT = "slot:"
@@ -122,7 +130,9 @@ class Redaction:
                 changed["text"] = self.text(text, may_go_on=True)
             case TranscriptFinal(text=text, heard_text=heard):
                 changed["heard_text"] = self._beginning(text, heard)
-            case Interrupted(heard_text=heard):
+            case DtmfReceived() if "card" in self._kinds:
+                changed["digit"] = "[digit]"  # one event a key: whoever keys a card number in, keys it in so
+            case TurnInterrupted(heard_text=heard):
                 changed["heard_text"] = self.text(heard, may_go_on=True)
             case _:
                 pass

@@ -157,9 +157,10 @@ async def contributed_on(connection: Connection, day: datetime) -> AsyncIterator
 
 
 async def metrics_of(connection: Connection, call_id: str) -> dict[str, Any] | None:
-    """What `call.ended` carried, and under `measured` what was measured; None before the call has ended."""
+    """What `call.ended` carried, and under `measured` what was measured; None before the call has ended, and of a
+    call that was forgotten."""
     data: dict[str, Any] | None = await connection.fetchval(
-        "SELECT data FROM call_metrics WHERE call_id = $1", call_id
+        "SELECT data FROM call_metrics WHERE call_id = $1 AND data <> '{}'", call_id
     )
     return data
 

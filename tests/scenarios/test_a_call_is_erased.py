@@ -149,7 +149,8 @@ async def test_what_a_person_said_is_found_in_every_store_before_and_in_none_aft
             assert [name for call_id in call_ids for name in files_of(tmp_path, call_id)] == []
             assert await hits(running) == []
             for call_id in call_ids:
-                assert await status_of(running, f"/v1/calls/{call_id}/transcript") == 404
+                for part in ("", "/transcript", "/events", "/metrics"):
+                    assert await status_of(running, f"/v1/calls/{call_id}{part}") == 404
                 assert await status_of(running, f"/v1/calls/{call_id}/recording") in (404, 410)
 
         with standing_still(running.processes["worker"]):

@@ -15,6 +15,7 @@ from storage.events import (
     EVENT_TYPES,
     CallEnded,
     CallStarted,
+    DtmfReceived,
     HandoffRequested,
     SlotCorrected,
     SlotFilled,
@@ -244,6 +245,13 @@ def test_what_was_heard_of_a_number_that_was_cut_off_is_hidden_like_the_whole() 
 
     assert cut.heard_text == "You said [card]"
     assert interrupted.heard_text == "You said [number]"
+
+
+def test_keys_do_not_show_where_cards_do_not() -> None:
+    pressed = DtmfReceived(digit="4", duration_ms=80)
+
+    assert Redaction(["card"], region="US").apply(pressed).digit == "[digit]"
+    assert Redaction(["email"], region="US").apply(pressed).digit == "4"
 
 
 def test_names_of_things_stay_whatever_they_look_like() -> None:
