@@ -1,9 +1,10 @@
 """Batches of events written to Redis, exactly once where that can be known.
 
-A batch goes out in one piece, as one MULTI a partition: XADD and PUBLISH per event, and a marker that names
-the batch. All keys of a MULTI carry the partition's hash tag, as a Redis Cluster demands. When the connection
-breaks between sending and the answer, the next connection first makes sure that the old one can do nothing
-more (CLIENT KILL) and then reads the markers of the partitions in doubt:
+A batch goes out in one piece, as one script a partition: XADD and PUBLISH per event, and a marker that names
+the batch. (A script is as atomic as MULTI, and a third of the bytes, replies and Python of it:
+tests/benchmarks/record_path.py.) All its keys carry the partition's hash tag, as a Redis Cluster demands. When the
+connection breaks between sending and the answer, the next connection first makes sure that the old one can do
+nothing more (CLIENT KILL) and then reads the markers of the partitions in doubt:
 
     marker names the batch         it was done; nothing is sent again
     same Redis, another marker     it was not done; the partition's part is sent
@@ -25,7 +26,7 @@ import redis.exceptions
 from redis.asyncio.connection import Connection, parse_url
 
 from storage.bus.outbox import Entry
-from storage.channels import FIELD
+from storage.channels import FIELD, stream_name
 
 # A reply that takes longer means a stopped or unreachable server: better to reconnect and look.
 REPLY_TIMEOUT_S = 5.0
@@ -34,11 +35,33 @@ _MARKER_LIFE_S = 3600  # far longer than any outage after which the marker could
 # What may come up while talking to Redis; all of it means "hold the batch and try again".
 FAILURES = (redis.exceptions.RedisError, OSError, TimeoutError)
 
+# KEYS stream, marker · ARGV number of the batch, life of the marker (s), then for each event: what to do with it,
+# its channel, its body. Answers with the ids in the stream, '' where there is none. Where the stream refuses, whoever
+# listens is told all the same, and the answer is the refusal.
+_SCRIPT = f"""
+local ids, refusal = {{}}, nil
+for place = 3, #ARGV, 3 do
+  local what, body, id = ARGV[place], ARGV[place + 2], ''
+  if what == 's' or what == 'b' then
+    id = redis.pcall('XADD', KEYS[1], '*', '{FIELD}', body)
+    if type(id) == 'table' and id.err then refusal = refusal or id end
+  end
+  ids[#ids + 1] = id
+  if what == 'p' or what == 'b' then redis.call('PUBLISH', ARGV[place + 1], body) end
+end
+if refusal then return refusal end
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+return ids
+"""
+# (XADD, PUBLISH) → the script's word for it
+_WHAT = {(True, False): "s", (False, True): "p", (True, True): "b", (False, False): "n"}
+
 
 @dataclass(slots=True)
 class _Lane:
     """One partition's part of the way: what it does next, and what nobody knows about it."""
 
+    stream: str
     marker: str
     batch: int = 0  # number of its next transaction
     unsure: tuple[str, int] | None = None  # the connection on which that may have been done
@@ -63,6 +86,7 @@ class Relay:
         self._reply_timeout_s = reply_timeout_s
         self._connection: Connection | None = None
         self._name = uuid.uuid4().hex
+        self._script = ""  # its digest, on the present connection's server
         self._lanes: dict[str, _Lane] = {}
         self._done: dict[str, list[str | None]] = {}  # of the batch at hand: partition → stream ids
         self._server: tuple[str, int] | None = None  # (run id of Redis, our client id) of the last connection
@@ -100,7 +124,8 @@ class Relay:
         connection = self._connection or await self._connect()
         for name in parts:
             if name not in self._lanes:
-                self._lanes[name] = _Lane(marker=f"cordboard:{{{name}}}:relay:{self._name}")
+                marker = f"cordboard:{{{name}}}:relay:{self._name}"
+                self._lanes[name] = _Lane(stream=stream_name(name), marker=marker)
         try:
             async with asyncio.timeout(self._reply_timeout_s):
                 await self._exchange(connection, parts)
@@ -115,15 +140,23 @@ class Relay:
         left = {name: part for name, part in parts.items() if name not in self._done}
         for name in left:
             self._lanes[name].unsure = self._server
-        await _send(connection, [(self._lanes[name], left[name], name not in silent) for name in left])
+        calls = [self._call(self._lanes[name], part, name not in silent) for name, part in left.items()]
+        await connection.send_packed_command(connection.pack_commands(calls))
         refusal: Exception | None = None
-        for name, part in left.items():
+        for name in left:
             try:
-                self._done[name] = await _receive(connection, self._lanes[name], part, name not in silent)
-            except (redis.exceptions.ResponseError, redis.exceptions.InvalidResponse) as error:
+                self._done[name] = await _receive(connection, self._lanes[name])
+            except redis.exceptions.ResponseError as error:
                 refusal = refusal or error
         if refusal is not None:
             raise refusal
+
+    def _call(self, lane: _Lane, entries: list[Entry], publish: bool) -> tuple[Any, ...]:
+        call: list[Any] = ["EVALSHA", self._script, 2, lane.stream, lane.marker, lane.batch, _MARKER_LIFE_S]
+        for entry in entries:
+            what = _WHAT[entry.stream is not None, publish and entry.publish]
+            call += (what, entry.channel, entry.body)
+        return tuple(call)
 
     async def _settle(self, connection: Connection, parts: dict[str, list[Entry]]) -> set[str]:
         """Find out about transactions in doubt: those that were done are `_done`; returns those that must not
@@ -151,6 +184,7 @@ class Relay:
                 await connection.connect()  # type: ignore[no-untyped-call]  # redis-py ships it unannotated
                 info = await _ask(connection, "INFO", "server")
                 client_id = await _ask(connection, "CLIENT", "ID")
+                self._script = _text(await _ask(connection, "SCRIPT", "LOAD", _SCRIPT))
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -164,60 +198,22 @@ class Relay:
             await connection.disconnect(nowait=True)
 
 
-async def _send(connection: Connection, transactions: Sequence[tuple[_Lane, list[Entry], bool]]) -> None:
-    commands: list[tuple[Any, ...]] = []
-    for lane, entries, publish in transactions:
-        commands.append(("MULTI",))
-        for entry in entries:
-            if entry.stream is not None:
-                commands.append(("XADD", entry.stream, "*", FIELD, entry.body))
-            if publish and entry.publish:
-                commands.append(("PUBLISH", entry.channel, entry.body))
-        commands.append(("SET", lane.marker, lane.batch, "EX", _MARKER_LIFE_S))
-        commands.append(("EXEC",))
-    await connection.send_packed_command(connection.pack_commands(commands))
-
-
-async def _receive(
-    connection: Connection, lane: _Lane, entries: list[Entry], publish: bool
-) -> list[str | None]:
-    """Read one transaction's answers to the end. Raises ResponseError where Redis refused it."""
-    queued = 2  # MULTI and the marker
-    for entry in entries:
-        queued += (entry.stream is not None) + (publish and entry.publish)
-    refusal: redis.exceptions.ResponseError | None = None
-    for _ in range(queued):
-        try:
-            await connection.read_response()
-        except redis.exceptions.ResponseError as error:
-            refusal = refusal or error
+async def _receive(connection: Connection, lane: _Lane) -> list[str | None]:
+    """Read one script's answer. Raises ResponseError where Redis refused it."""
     try:
         replies = await connection.read_response()
-    except redis.exceptions.ResponseError as error:
-        lane.unsure = None  # EXEC was refused as a whole: Redis did nothing
-        raise refusal or error from error
+    except redis.exceptions.NoScriptError:
+        lane.unsure = None  # nothing was done
+        raise
+    except redis.exceptions.ResponseError:
+        # Part of it may have been written: a script is not rolled back. A repeat is absorbed by the worker, a hole
+        # would not be, so what is sent next is new (its marker must not count) and is not published again.
+        lane.batch += 1
+        lane.unsure = ("part of a batch", 0)
+        raise
     lane.batch += 1
-    failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    if failed is not None:
-        # Part of it was written. A repeat is absorbed by the worker, a hole would not be, so what is sent next
-        # is new (its marker must not count) and of unknown fate (no second PUBLISH).
-        lane.unsure = ("part of a transaction", 0)
-        raise redis.exceptions.InvalidResponse(f"Redis took only part of a batch: {failed}")
     lane.unsure = None
-    return _stream_ids(entries, replies, publish)
-
-
-def _stream_ids(entries: list[Entry], replies: Sequence[Any], publish: bool) -> list[str | None]:
-    found: list[str | None] = []
-    place = 0
-    for entry in entries:
-        if entry.stream is None:
-            found.append(None)
-        else:
-            found.append(_text(replies[place]))
-            place += 1
-        place += publish and entry.publish
-    return found
+    return [_text(reply) or None for reply in replies]
 
 
 async def _ask(connection: Connection, *command: Any) -> Any:

@@ -135,7 +135,7 @@ async def test_a_connection_that_breaks_around_a_batch_neither_loses_nor_doubles
         Publisher(f"redis://127.0.0.1:{proxy.port}/0") as publisher,
     ):
         await eventually(lambda: publisher.healthy)
-        proxy.cut_next(b"XADD", moment)
+        proxy.cut_next(b"EVALSHA", moment)
         for envelope in events:
             publisher.emit(envelope)
         await asyncio.wait_for(proxy.happened.wait(), 5)
@@ -157,7 +157,7 @@ async def test_a_batch_that_reaches_redis_long_after_its_connection_was_given_up
         Publisher(f"redis://127.0.0.1:{proxy.port}/0") as publisher,
     ):
         await eventually(lambda: publisher.healthy)
-        proxy.cut_next(b"XADD", Cut.LATE)
+        proxy.cut_next(b"EVALSHA", Cut.LATE)
         for envelope in events:
             publisher.emit(envelope)
         await asyncio.wait_for(proxy.happened.wait(), 5)
@@ -180,7 +180,7 @@ async def test_a_batch_in_doubt_when_redis_was_restarted_is_stored_again_but_not
         Publisher(f"redis://127.0.0.1:{proxy.port}/0") as publisher,
     ):
         await eventually(lambda: publisher.healthy)
-        proxy.cut_next(b"XADD", Cut.BEFORE_SERVER)
+        proxy.cut_next(b"EVALSHA", Cut.BEFORE_SERVER)
         for envelope in events:
             publisher.emit(envelope)
         await asyncio.wait_for(proxy.happened.wait(), 5)
