@@ -19,7 +19,7 @@ from media.format import FRAME_MS, SAMPLE_RATE
 from media.rtc.caller import Caller
 from realtime.simulator.script import Reply, Script
 from storage.postgres.migrate import migrate
-from tests.fakes.operator import at_the_desk
+from tests.fakes.desk_client import at_the_desk
 from tests.fakes.servers import PostgresServer, RedisServer
 from tests.fakes.tones import tone
 from tests.scenarios.house import SECRET, House, open_house

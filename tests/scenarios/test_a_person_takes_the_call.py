@@ -13,8 +13,8 @@ from media.format import SAMPLE_RATE
 from media.rtc.caller import Caller
 from realtime.files.agents import load_agents
 from realtime.simulator.script import FunctionCall, Reply, Script
+from tests.fakes.desk_client import Refused, at_the_desk
 from tests.fakes.eventually import eventually
-from tests.fakes.operator import Refused, at_the_desk
 from tests.fakes.tones import tone
 from tests.scenarios.house import ROOT, SECRET, House
 from tests.scenarios.test_a_call_end_to_end import rows_of

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from realtime.simulator.script import Script
+from tests.fakes.desk_client import OperatorClient, at_the_desk
 from tests.fakes.eventually import eventually
-from tests.fakes.operator import OperatorClient, at_the_desk
 from tests.scenarios.house import SECRET, House
 from tests.scenarios.test_a_call_end_to_end import rows_of
 from tests.scenarios.test_a_person_takes_the_call import ASK, GREETING
