@@ -119,7 +119,7 @@ class Redaction:
             if isinstance(event, SlotCorrected):
                 changed["previous"] = self._taken(event.slot, event.previous)
         for name, is_text in _fields(type(event)):
-            if name in changed:
+            if name in changed or name == "heard_text":  # see below
                 continue
             value = getattr(event, name)
             kept = self.text(value) if is_text and isinstance(value, str) else self._deep(value)
@@ -128,6 +128,8 @@ class Redaction:
         match event:
             case TranscriptPartial(text=text):
                 changed["text"] = self.text(text, may_go_on=True)
+            case TranscriptFinal(text=text, heard_text=heard) if heard == text:
+                changed["heard_text"] = changed.get("text", text)
             case TranscriptFinal(text=text, heard_text=heard):
                 changed["heard_text"] = self._beginning(text, heard)
             case DtmfReceived() if "card" in self._kinds:
@@ -148,8 +150,8 @@ class Redaction:
 
     def _beginning(self, text: str, heard: str) -> str:
         """What was heard of `text`: a number that was cut off is hidden where the whole one is."""
-        if heard == text or not text.startswith(heard):
-            return self.text(heard, may_go_on=heard != text)
+        if not text.startswith(heard):
+            return self.text(heard, may_go_on=True)
         spans = [
             Span(span.start, min(span.end, len(heard)), span.mark)
             for span in self._spans(text, may_go_on=False)
