@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from media import rtp
+from media.dialling import Dialling, KeyPacket
 from media.format import SILENT_FRAME, frame_ticks, frames_to_seconds, samples_to_ms
 from media.pacer import Due
 from media.playlist import Playlist
@@ -45,6 +46,7 @@ class Outbound:
         ssrc: int,
         comfort_interval_s: float,
         max_frames: int,
+        events: Codec | None = None,
         started: Callable[[PartKey, float], None],
         drained: Callable[[float], None],
     ) -> None:
@@ -56,6 +58,8 @@ class Outbound:
         self._started = started
         self._drained = drained
         self._playlist = Playlist(max_frames)
+        self._event_type = -1 if events is None else events.payload_type
+        self._dialling = None if events is None else Dialling(events.clock_rate)
         self._ledger = PlayoutLedger()
         self._protection = Protection()
         self._playing: PartKey | None = None
@@ -97,6 +101,13 @@ class Outbound:
     def finish(self, part: PartKey) -> None:
         self._playlist.finish(part)
         self._ledger.finish(part)
+
+    def press(self, digits: str) -> bool:
+        """See `Peer.press`."""
+        if self._dialling is None:
+            return False
+        self._dialling.press(digits)
+        return True
 
     def cut(self, now: float) -> tuple[Cut, ...]:
         """Forgets all that is queued, at once."""
@@ -141,6 +152,9 @@ class Outbound:
         self._encoder.close()
 
     def _frame(self, now: float) -> None:
+        if self._dialling is not None and self._dialling.busy:
+            self._key_frame(self._dialling.next(self.timestamp))
+            return
         queued = None if self.paused or self.muted else self._playlist.next()
         pcm = None if queued is None else queued.pcm
         if self.mix is not None:
@@ -166,8 +180,19 @@ class Outbound:
                 self._playing = queued.part
                 self._started(queued.part, now)
 
+    def _key_frame(self, key: KeyPacket | None) -> None:
+        """In place of audio (RFC 4733 section 2.5.1.1 leaves the choice): both at once would be heard twice."""
+        if self.mix is not None:
+            self.mix(None)  # who speaks meanwhile is not heard, and not heard late either
+        self._talking = False  # what comes afterwards begins with a marker
+        if key is not None:
+            self._post(self._event_type, key.marker, key.timestamp, key.payload)
+
     def _send(self, payload: bytes, marker: bool) -> None:
-        packet = rtp.build(self._payload_type, marker, self._sequence, self.timestamp, self.ssrc, payload)
+        self._post(self._payload_type, marker, self.timestamp, payload)
+
+    def _post(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
+        packet = rtp.build(payload_type, marker, self._sequence, timestamp, self.ssrc, payload)
         self._sequence = (self._sequence + 1) & 0xFFFF
         if self._way.send(packet):
             self.packets += 1

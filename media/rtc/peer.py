@@ -173,6 +173,7 @@ class Peer:
             ssrc=ssrc,
             comfort_interval_s=config.comfort_interval_s,
             max_frames=int(config.max_queued_s * 1000 / FRAME_MS),
+            events=offer.events,
             started=observer.part_started,
             drained=observer.playout_drained,
         )
@@ -212,6 +213,15 @@ class Peer:
     def finish(self, part: PartKey) -> None:
         """No more audio comes for this part; its last odd samples are padded to a frame."""
         self._outbound.finish(part)
+
+    def press(self, digits: str) -> bool:
+        """Presses keys of a telephone (RFC 4733), one after the other, 200 ms each; the agent's audio waits.
+
+        Goes on through `pause` and `flush`; keys not yet pressed end with this leg. False: the other end has not
+        agreed to telephone-event, nothing is sent. Raises ValueError for anything but 0-9 * # A-D, and when more
+        than `dialling.MAX_WAITING` keys would wait (then none of these is taken).
+        """
+        return self._outbound.press(digits)
 
     def flush(self) -> tuple[Cut, ...]:
         """Barge-in: from the very next packet nothing leaves of what is queued.

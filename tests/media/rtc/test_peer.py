@@ -8,11 +8,15 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from aiortc.rtp import RtpPacket
 
 from media import rtp
 from media.format import FRAME_BYTES, bytes_to_ms, ms_to_bytes
 from media.playout import PartKey
+from media.rtc.caller import EVENT_TYPES, Caller
 from media.rtc.peer import OfferRejected, Peer
+from media.sdp import CLOCK_RATES
+from media.telephone_event import Press, TelephoneEvents
 from tests.fakes.calls import CONFIG, a_call
 from tests.fakes.listener import Listener
 from tests.fakes.tones import loudest_hz, loudness, tone
@@ -23,6 +27,26 @@ SLOW_MACHINE_S = (
     0.25  # how far a busy machine may delay what should be at once; the exact is tested without I/O
 )
 CODECS = pytest.mark.parametrize("codec", ["opus", "pcmu", "pcma"])
+
+
+class KeysHeard:
+    """All that reaches the caller, before aiortc throws away what it does not know: telephone-event."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.packets: list[RtpPacket] = []
+        self.presses: list[Press] = []
+        rate = CLOCK_RATES[caller.codec]
+        self.payload_type = EVENT_TYPES[rate]
+        self._events = TelephoneEvents(rate)
+        router = caller._dtls._rtp_router
+        self._route = router.route_rtp
+        router.route_rtp = self.route_rtp
+
+    def route_rtp(self, packet: RtpPacket) -> object:
+        self.packets.append(packet)
+        if packet.payload_type == self.payload_type:
+            self.presses += self._events.receive(packet.timestamp, packet.payload, 0.0)
+        return self._route(packet)
 
 
 def agent_says(peer: Peer, pcm: bytes, part: PartKey = PART) -> None:
@@ -169,6 +193,34 @@ async def test_keys_are_told_once_each_and_leave_the_audio_alone(codec: str) -> 
         digits = [line[1:] for line in call.listener.told if line[0] == "digit"]
         assert digits == [("1", 60), ("4", 60), ("#", 60)]
         assert loudest_hz(call.listener.heard()[-ms_to_bytes(400) :]) == pytest.approx(700, abs=4)
+
+
+@CODECS
+async def test_keys_that_we_press_are_heard_and_the_agent_goes_on_afterwards(codec: str) -> None:
+    async with a_call(codec=codec) as call:
+        heard = KeysHeard(call.caller)
+        agent_says(call.peer, tone(440, 0.4))
+        assert call.peer.press("14#")
+        await call.listener.until("drained")
+
+        assert [press.digit for press in heard.presses] == ["1", "4", "#"]
+        keys = [n for n, packet in enumerate(heard.packets) if packet.payload_type == heard.payload_type]
+        between = heard.packets[keys[0] : keys[-1] + 1]
+        assert all(packet.payload_type == heard.payload_type for packet in between)  # no voice among them
+        order = [packet.sequence_number for packet in heard.packets]
+        assert [(b - a) & 0xFFFF for a, b in pairwise(order)] == [1] * (len(order) - 1)
+        assert call.peer.heard_ms(PART) == 400  # it waited, and nothing of it was lost
+        assert loudest_hz(call.caller.recording()) == pytest.approx(440, abs=4)
+
+
+async def test_keys_are_not_pressed_where_the_other_end_knows_none() -> None:
+    async with a_call() as call:
+        offer = call.caller._connection.localDescription.sdp  # telephone-event is added on its way out
+        peer = await Peer.answer(offer, Listener(), CONFIG)
+        try:
+            assert not peer.press("1")
+        finally:
+            await peer.close()
 
 
 @pytest.mark.parametrize("loss", [0.05, 0.3])
