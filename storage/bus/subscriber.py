@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # Looking at the connection this often finds a server that went away without a word.
 _PING_EVERY_S = 15.0
 _REPLY_TIMEOUT_S = 5.0
+# Whoever watches a page is to see what is so within 2 s of Redis' return, and reading it takes time, too.
+_LONGEST_WAIT_S = 1.0
 
 
 E = TypeVar("E")
@@ -73,7 +75,7 @@ class Listener(Generic[E]):
                 if failures == 0:
                     log.warning("subscriber.redis_lost error=%s: connecting again until it is back", error)
                 self.connected = False
-                await asyncio.sleep(backoff_s(failures))
+                await asyncio.sleep(backoff_s(failures, longest_s=_LONGEST_WAIT_S))
                 failures += 1
             finally:
                 self.connected = False
