@@ -39,6 +39,7 @@ class Over:
         self.projection = CallProjection(self.call_id)
         for event in self.journal:
             self.projection.fold(event)
+        self.log = self  # what is kept of it
 
 
 async def test_an_ended_call_stays_readable_in_full_until_it_is_on_record(
@@ -85,3 +86,14 @@ async def test_own_calls_are_known_as_own_long_after_their_end(monkeypatch: pyte
     calls = [switchboard._new_call() for _ in range(5)]
 
     assert [switchboard.owns(call_id) for call_id in calls] == [False, False, True, True, True]
+
+
+async def test_an_erased_call_is_forgotten_at_once_and_others_are_not() -> None:
+    switchboard, erased, kept = board(), Over(), Over()
+    for call in (erased, kept):
+        switchboard._remember(call)
+
+    assert switchboard.erase([erased.call_id, "unknown"]) == set()
+
+    assert switchboard.live_events(erased.call_id, -1) is None
+    assert switchboard.live_events(kept.call_id, -1) == kept.journal
