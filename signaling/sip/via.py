@@ -63,7 +63,7 @@ def as_received(request: Request, host: str, port: int) -> Request:
     lines = request.every("Via")
     values = split_list(lines[0])
     via = read_via(values[0])
-    top = re.sub(r";\s*(received|rport)\s*(=[^;]*)?(?=;|$)", "", values[0])
+    top = re.sub(r";\s*(received|rport)\s*(=[^;]*)?(?=;|$)", "", values[0], flags=re.I)
     # Always: it is harmless where it says the same, and right where the name cannot be resolved from here.
     top += f";received={host}"
     if "rport" in via.parameters:
