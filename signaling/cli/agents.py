@@ -150,11 +150,11 @@ def _rendered(agent: Agent, descriptions: dict[str, str]) -> str:
     from datetime import UTC, datetime
 
     from realtime.instructions import render
-    from realtime.tools.slot_information import slot_tools
+    from realtime.tools.belonging import belonging_tools
 
-    names = dict.fromkeys([*agent.tools, *slot_tools(agent)])
-    notes = [(name, descriptions.get(name, "(not registered)")) for name in names]
-    return render(agent, now=datetime.now(UTC), tool_notes=notes)
+    told = {name: descriptions.get(name, "(not registered)") for name in agent.tools}
+    told |= {name: each.spec.description for name, each in belonging_tools(agent).items()}
+    return render(agent, now=datetime.now(UTC), tool_notes=list(told.items()))
 
 
 def _json(document: Any) -> str:

@@ -32,14 +32,12 @@ from realtime.files.recordings import recorded_pcm
 from realtime.phase import Phase
 from realtime.server_events import parse
 from realtime.tool_spec import ToolOutcome
-from realtime.tools.book_callback import desk_tools
+from realtime.tools.belonging import belonging_tools
 from realtime.tools.context import Appointments, AuditTrail, CallContext, Customers
 from realtime.tools.places import Places, call_places, process_places
 from realtime.tools.refusals import record_refusal
 from realtime.tools.registry import Tool
 from realtime.tools.runner import run_tool
-from realtime.tools.slot_information import slot_tools
-from realtime.tools.stop_recording import recording_tools
 from signaling.call import CallInput, CallLife, CallState
 from signaling.caller import CallerIdentity
 from signaling.server.call_audio import CallAudio
@@ -131,7 +129,7 @@ class CallSession:
         self._audit = None if services.audit is None else RedactedAudit(services.audit, redaction)
         self.ended = asyncio.Event()
         self._caller = caller
-        self._tools = {**tools, **slot_tools(agent), **recording_tools(agent), **desk_tools(agent)}
+        self._tools = {**tools, **belonging_tools(agent)}
         self._tool_places = call_places(services.tool_places)
         self._running_tools: set[asyncio.Task[None]] = set()
         self._services = services
