@@ -58,6 +58,12 @@ def run_npm(build_hook: ModuleType) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
+def axe_source(run_npm: Callable[..., str], built_pages: Path) -> str:
+    """axe-core, from the pages' development dependencies."""
+    return (built_pages.parent / "pages/node_modules/axe-core/axe.min.js").read_text()
+
+
+@pytest.fixture(scope="session")
 def tone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of 1 kHz at half scale: a caller who never pauses."""
     path = tmp_path_factory.mktemp("voices") / "tone.wav"

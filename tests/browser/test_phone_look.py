@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browser.axe import violations
 from tests.browser.phone_driver import PhonePage, phone_in
 from tests.fakes.phone_server import AGENTS, PhoneServer, Refusal
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 HOLD_MICROPHONE = "navigator.mediaDevices.getUserMedia = () => new Promise(() => {});"
-
-
-@pytest.fixture(scope="session")
-def axe_source(run_npm: Callable[..., str], built_pages: Path) -> str:
-    """axe-core, from the pages' development dependencies."""
-    return (built_pages.parent / "pages/node_modules/axe-core/axe.min.js").read_text()
-
-
-async def violations(phone: PhonePage, axe_source: str) -> list[str]:
-    await phone.page.evaluate(axe_source)
-    # Opacity on its way in or out is no colour of ours.
-    await phone.page.evaluate("Promise.all(document.getAnimations().map((one) => one.cancel()))")
-    found: list[dict[str, Any]] = (await phone.page.evaluate("axe.run()"))["violations"]
-    return [f"{one['id']}: {json.dumps([node['html'] for node in one['nodes']])}" for one in found]
 
 
 async def idle(phone: PhonePage, server: PhoneServer) -> None:
@@ -89,10 +73,10 @@ async def test_axe_finds_nothing(
     async with phone_in(chromium, f"{switchboard.url}?debug=1", color_scheme="light") as phone:
         await state(phone, switchboard)
 
-        assert await violations(phone, axe_source) == []
+        assert await violations(phone.page, axe_source) == []
         await phone.page.emulate_media(color_scheme="dark")
         await phone.page.get_by_label("Language").select_option("ja")
-        assert await violations(phone, axe_source) == []
+        assert await violations(phone.page, axe_source) == []
 
 
 async def test_axe_finds_nothing_while_the_microphone_is_asked_for(
@@ -104,7 +88,7 @@ async def test_axe_finds_nothing_while_the_microphone_is_asked_for(
 
         await expect(phone.page.locator(".explanation")).to_contain_text("Choose “Allow”")
         await expect(phone.page.get_by_role("button", name="Cancel")).to_be_focused()
-        assert await violations(phone, axe_source) == []
+        assert await violations(phone.page, axe_source) == []
 
 
 @asynccontextmanager

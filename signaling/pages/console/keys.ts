@@ -16,7 +16,7 @@ export function switchKeys(on: boolean): void {
 export function listenToKeys(desk: Desk): () => void {
   function pressed(event: KeyboardEvent): void {
     if (event.isComposing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (desk.me.value === null || isField(event.target) || desk.helping.value) return;
+    if (desk.me.value === null || isField(event.target) || document.querySelector("dialog[open]") !== null) return;
     if (event.key === "Escape") return escape(desk);
     if (!keysOn()) return;
     const done = act(desk, event.key.length === 1 ? event.key.toLowerCase() : event.key);

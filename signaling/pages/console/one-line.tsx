@@ -1,5 +1,5 @@
 /** A line of text to send. Enter sends, but not while an input method is composing; Escape leaves it. */
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Action } from "./button";
 import { words } from "./words";
 
@@ -15,7 +15,8 @@ export interface OneLineProps {
 export function OneLine({ label, hint, button, mayBeEmpty = false, onSend, onCancel }: OneLineProps) {
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  // Before anything is painted: the next key is the first letter, not a command.
+  useLayoutEffect(() => field.current?.focus(), []);
   function send(): void {
     const text = field.current?.value.trim() ?? "";
     if (text !== "" || mayBeEmpty) onSend(text);

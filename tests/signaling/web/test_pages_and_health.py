@@ -12,8 +12,9 @@ async def test_the_root_leads_to_the_phone(house):
     assert response.headers["Location"] == "/phone"
 
 
-async def test_pages_that_were_not_built_say_how_to_build_them(house):
-    response = await house.client.get("/phone")
+@pytest.mark.parametrize("path", ["/phone", "/console"])
+async def test_pages_that_were_not_built_say_how_to_build_them(house, path):
+    response = await house.client.get(path)
 
     body = await response.json()
     assert (response.status, body["code"]) == (503, "pages_not_built")
@@ -25,13 +26,15 @@ def built(tmp_path):
     folder = tmp_path / "static"
     folder.mkdir()
     (folder / "phone.html").write_text("<!doctype html><title>Phone</title>")
+    (folder / "console.html").write_text("<!doctype html><title>Console</title>")
     (folder / "phone-ABC123.js").write_text("1")
     (tmp_path / "secret.txt").write_text("secret")
     return folder
 
 
-async def test_a_built_page_is_served_with_strict_headers(built, house):
-    response = await house.client.get("/phone")
+@pytest.mark.parametrize("path", ["/phone", "/console"])
+async def test_a_built_page_is_served_with_strict_headers(built, house, path):
+    response = await house.client.get(path)
 
     assert response.status == 200
     assert response.content_type == "text/html"
