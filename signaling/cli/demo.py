@@ -116,13 +116,14 @@ class Demo:
         zone = ZoneInfo(next(iter(agents.values())).timezone)
         await migrate(database_url)
         await seed_demo(database_url, today=datetime.now(zone).date(), zone=zone)
-        await self._seat_people(database_url)
+        queues = {"default", *(agent.handoff.queue for agent in agents.values())}
+        await self._seat_people(database_url, tuple(sorted(queues)))
 
-    async def _seat_people(self, database_url: str) -> None:
+    async def _seat_people(self, database_url: str, queues: tuple[str, ...]) -> None:
         """People who are ready to sign in, with a password of this start. Never where others could reach it."""
         from signaling.web.auth import is_loopback
         from signaling.web.passwords import hash_password
-        from storage.people import Person, PersonExists, PersonUnknown
+        from storage.people import Person, PersonUnknown
         from storage.postgres.people import PeopleBook
         from storage.postgres.pool import Database
 
@@ -133,15 +134,11 @@ class Demo:
         try:
             people = PeopleBook(database, self._settings.tenant)
             for id, name, role in PEOPLE:
-                if self._password is None:  # of an earlier demo, which was not open to others
-                    with contextlib.suppress(PersonUnknown):
-                        await people.remove(id)
-                    continue
-                hashed = await asyncio.to_thread(hash_password, self._password)
-                try:
-                    await people.add(Person(id=id, name=name, role=role), hashed)
-                except PersonExists:
-                    await people.set_password(id, hashed)
+                with contextlib.suppress(PersonUnknown):  # of an earlier start
+                    await people.remove(id)
+                if self._password is not None:
+                    hashed = await asyncio.to_thread(hash_password, self._password)
+                    await people.add(Person(id=id, name=name, role=role, queues=queues), hashed)
         finally:
             await database.close()
 

@@ -115,7 +115,9 @@ async def test_it_comes_up_by_itself_is_found_from_a_second_terminal_and_stops_c
         assert password is not None
         for person, role in (("sato", "operator"), ("boss", "admin")):
             async with http.post("/v1/session", json={"id": person, "password": password[1]}) as response:
-                assert (response.status, (await response.json())["role"]) == (201, role)
+                session = await response.json()
+                assert (response.status, session["role"]) == (201, role)
+                assert "front-desk" in session["queues"]  # where the demo's agent hands over to
         http.cookie_jar.clear()
         async with http.get("/readyz") as response:
             assert response.status == 200
