@@ -20,7 +20,8 @@ from realtime.simulator import tone
 from realtime.simulator.script import Asked, FunctionCall, Reply, Script, Together
 from realtime.simulator.session import SimulatedSession
 from storage.postgres.demo_practice import seed_demo
-from tests.scenarios.house import House
+from tests.fakes.desk_client import at_the_desk
+from tests.scenarios.house import SECRET, House
 from tests.scenarios.test_a_call_end_to_end import rows_of
 from tests.scenarios.voices import loud
 
@@ -237,7 +238,8 @@ async def test_a_person_is_asked_for_and_the_agent_goes_on_helping(desk: HouseMa
             Reply(text="Yes?", audio_ms=300),
         ]
     )
-    async with desk(script) as running:
+    async with desk(script) as running, at_the_desk(running.url, SECRET, "sato") as (sato,):
+        await sato.present("wrap_up")  # somebody will come, in a while
         caller, call_id, _ = await spoken_to(running)
         requested = await running.events.until("handoff.requested", call_id=call_id)
         await running.events.until("turn.completed", call_id=call_id, count=2)
