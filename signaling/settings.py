@@ -265,7 +265,10 @@ class BridgeSettings(_Section):
     private_key: str | None = Field(default=None, description="PEM file; belongs to the certificate.")
     trunk_ca: str | None = Field(
         default=None,
-        description="PEM file of who signs the trunk's client certificates; then one is asked for.",
+        description="PEM file of who signs the trunk's certificates; else Debian's list, which starts slowly.",
+    )
+    trunk_client_certificates: bool = Field(
+        default=False, description="Refuse TLS from a trunk without a certificate signed by `trunk_ca`."
     )
     media_address: str | None = Field(
         default=None, description="The bridge's own IPv4 address that faces the media servers."

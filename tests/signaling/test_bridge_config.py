@@ -71,7 +71,7 @@ def test_without_a_certificate_there_is_no_tls_anywhere() -> None:
     assert "tls" not in made[BRIDGE_CFG].lower()
 
 
-def test_with_a_certificate_tls_is_on_and_the_trunk_is_checked_when_it_is_called() -> None:
+def test_with_a_certificate_tls_is_on() -> None:
     made = files(**TLS)
     tls = configparser.ConfigParser()
     tls.read_string(made[TLS_CFG])
@@ -81,12 +81,25 @@ def test_with_a_certificate_tls_is_on_and_the_trunk_is_checked_when_it_is_called
     assert tls["server:default"]["certificate"] == TLS["certificate"]
     assert tls["server:default"]["method"] == "TLSv1.2+"
     assert tls["server:default"]["require_certificate"] == "no"
+    assert "ca_list" not in tls["client:default"]
+
+
+@pytest.mark.parametrize(
+    ("ca", "used"), [(None, "/etc/ssl/certs/ca-certificates.crt"), ("/etc/ssl/ca.pem", "/etc/ssl/ca.pem")]
+)
+def test_a_trunk_that_is_called_over_tls_has_to_show_who_it_is(ca: str | None, used: str) -> None:
+    tls = configparser.ConfigParser()
+    tls.read_string(files(**TLS, trunk_uri="sip:trunk.example.com;transport=tls", trunk_ca=ca)[TLS_CFG])
+
     assert tls["client:default"]["verify_certificate"] == "yes"
+    assert tls["client:default"]["require_certificate"] == "yes"
+    assert tls["client:default"]["ca_list"] == used
+    assert tls["server:default"]["require_certificate"] == "no"
 
 
 def test_a_trunk_with_client_certificates_is_asked_for_them() -> None:
     tls = configparser.ConfigParser()
-    tls.read_string(files(**TLS, trunk_ca="/etc/ssl/trunk-ca.pem")[TLS_CFG])
+    tls.read_string(files(**TLS, trunk_ca="/etc/ssl/trunk-ca.pem", trunk_client_certificates=True)[TLS_CFG])
 
     assert tls["server:default"]["require_certificate"] == "yes"
     assert tls["server:default"]["ca_list"] == "/etc/ssl/trunk-ca.pem"
@@ -150,7 +163,8 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         ({"media_address": "198.51.100.20"}, "needs two ports"),
         ({"media_address": "198.51.100.20", "media_port": 5061, **TLS}, "needs two ports"),
         ({"certificate": "/a.pem"}, "go together"),
-        ({"trunk_ca": "/a.pem"}, "without bridge.certificate"),
+        ({"trunk_ca": "/a.pem", "trunk_client_certificates": True}, "needs bridge.trunk_ca and"),
+        ({**TLS, "trunk_client_certificates": True}, "needs bridge.trunk_ca and"),
         ({**TLS, "trunk_tls_port": 5060}, "is also trunk_port"),
         ({"trunk_uri": "sip:trunk.example.com;transport=tls"}, "needs bridge.certificate"),
         ({"trunk_uri": "sip:+15551234567@trunk.example.com"}, "without a user"),
