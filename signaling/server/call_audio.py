@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 LOST_AFTER_S = 1.5
 """An operator's browser that crashed sends nothing any more; the caller must not hear nothing for three seconds."""
+LISTENER_LOST_AFTER_S = 16.0
+"""A listener sends nothing but RTCP reports, a browser one in 5 s or so (RFC 3550 §6.2): two may be lost."""
 GONE_AFTER_S = 30.0
 """By then the operator has long been given up or has come back on another leg."""
 
@@ -52,6 +54,7 @@ class CallAudio:
 
     def __init__(self, peer_config: PeerConfig, listener: DeskListener) -> None:
         self._config = replace(peer_config, lost_after_s=LOST_AFTER_S, gone_after_s=GONE_AFTER_S)
+        self._listeners_config = replace(self._config, lost_after_s=LISTENER_LOST_AFTER_S)
         self._listener = listener
         self._bay = Patchbay()
         self._caller: Peer | None = None
@@ -95,7 +98,8 @@ class CallAudio:
         Returns the SDP answer. Raises OfferRejected.
         """
         leg = _Leg(self, operator)
-        leg.peer = await Peer.answer(offer_sdp, leg, self._config)
+        config = self._listeners_config if role == "listen" else self._config
+        leg.peer = await Peer.answer(offer_sdp, leg, config)
         leg.peer.mix(leg.to_send)
         before = self._legs.get(operator)
         self._legs[operator] = leg
