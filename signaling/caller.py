@@ -6,7 +6,7 @@ for is `verified`, anything the caller merely says is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -27,6 +27,8 @@ class CallerIdentity:
     name: str | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # the ticket's, passed on unread
     source: CallerSource = "token"
+    private: bool = False  # of a trunk: they asked not to be shown (RFC 3323); then there is no number here
+    diverted_from: str | None = None  # of a trunk: the number that was called first
 
     @property
     def label(self) -> str | None:
@@ -35,6 +37,18 @@ class CallerIdentity:
 
 
 ANONYMOUS_DEMO_CALLER = CallerIdentity(number=None, verified=False, source="demo")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkLine:
+    """Of a telephone call: the number that was called, and who in signaling is told how the call goes.
+
+    Both are called on the event loop, must not block or raise, and may be called again.
+    """
+
+    called: str | None
+    media_connected: Callable[[], None]
+    hung_up: Callable[[], None]  # nobody talks here any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -294,6 +294,53 @@ class BridgeSettings(_Section):
     )
 
 
+class SipSettings(_Section):
+    """Telephone calls that a bridge hands over by SIP; off while `listen` is empty."""
+
+    listen: Names = Field(
+        default=(), description="Doors for SIP, e.g. `tcp:10.0.0.11:5060,udp:10.0.0.11:5060`; also `tls:`."
+    )
+    sources: Names = Field(
+        default=(),
+        description="Addresses and networks that may speak SIP to us: the bridges. Empty: this machine only.",
+    )
+    advertised: str | None = Field(
+        default=None, description="Host that bridges reach us by, where it is not the one listened on."
+    )
+    routes: Names = Field(
+        default=(),
+        description="Which agent answers which number: `+81312345678=reception,+8150*=sales,*=desk`; the longest "
+        "match wins. Empty: `agents.default` answers all.",
+    )
+    region: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{2}$",
+        description="Country of numbers that come without a +, e.g. `JP`; else they stay as they come.",
+    )
+    verified: Literal["asserted", "attested", "never"] = Field(
+        default="asserted",
+        description="When a caller's number counts as verified: the bridge asserts it (P-Asserted-Identity), it is "
+        "also attested by STIR/SHAKEN, or never.",
+    )
+    username: str | None = Field(
+        default=None, description="Asked of whoever calls (digest), with `password`."
+    )
+    password: SecretStr | None = Field(default=None, description="Belongs to the user name.")
+    realm: str = Field(default="cordboard", min_length=1, description="Named when a password is asked for.")
+    certificate: str | None = Field(default=None, description="PEM file, certificate and chain, for `tls:`.")
+    private_key: str | None = Field(default=None, description="PEM file; belongs to the certificate.")
+    authorities: str | None = Field(
+        default=None, description="PEM file of who signs the bridges' certificates, which are then required."
+    )
+    max_pending: int = Field(
+        default=32, ge=1, description="Calls being set up at once; the next one is answered 503."
+    )
+    max_header_bytes: int = Field(
+        default=32 * 1024, ge=1024, le=65_535, description="Start line and headers of one message."
+    )
+    max_body_bytes: int = Field(default=64 * 1024, ge=1024, le=1024**2, description="Body of one message.")
+
+
 class ClientSettings(_Section):
     """How the command's client verbs find a running server."""
 
@@ -318,6 +365,7 @@ class Settings(_Section):
     tools: ToolSettings = ToolSettings()
     metrics: MetricsSettings = MetricsSettings()
     bridge: BridgeSettings = BridgeSettings()
+    sip: SipSettings = SipSettings()
     client: ClientSettings = ClientSettings()
     redis_url: str | None = Field(
         default=None,

@@ -182,6 +182,7 @@ class Peer:
         self._presence: PresenceWatch | None = None
         self._ice_timer: asyncio.TimerHandle | None = None
         self._gone = False
+        self._held = False
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -251,6 +252,23 @@ class Peer:
         """The agent's audio stays queued; others who are mixed in are heard."""
         self._outbound.muted = muted
 
+    @property
+    def held(self) -> bool:
+        return self._held
+
+    def hold(self, held: bool) -> None:
+        """The other end has put the call on hold: what it plays is not for us, its silence is meant, and nothing is
+        sent. Whether it is still there is told by ICE (consent, RFC 7675) alone. Idempotent."""
+        if self._held == held:
+            return
+        self._held = held
+        if held:
+            self._inbound.suspend()
+        else:
+            self._inbound.resume()
+            if self._presence is not None:
+                self._presence.heard(self._loop.time())
+
     def continue_from(self, before: Peer) -> None:
         """A new leg of the same call takes up what the old one had still to say. Close the old one afterwards."""
         self._outbound.adopt(before._outbound)
@@ -294,14 +312,16 @@ class Peer:
         self._outbound.tick(due, now)
         if self._reporting.is_due(now):
             self._report(now)
-        if self._presence is not None and (notice := self._presence.check(now)) is not None:
+        if self._held or self._presence is None:
+            return
+        if (notice := self._presence.check(now)) is not None:
             self._notice(notice, now)
 
     def tick_failed(self) -> None:
         self._end(CLOSED)
 
     def send(self, packet: bytes) -> bool:
-        return self._channel is not None and self._channel.send(packet)
+        return self._channel is not None and not self._held and self._channel.send(packet)
 
     # Beginning
 
@@ -352,6 +372,8 @@ class Peer:
             return
         packet = rtp.parse(plain)
         if packet is None:
+            return
+        if self._held:
             return
         self._heard(now)
         self._inbound.packet(packet, now)

@@ -39,7 +39,7 @@ from realtime.tools.refusals import record_refusal
 from realtime.tools.registry import Tool
 from realtime.tools.runner import run_tool
 from signaling.call import CallInput, CallLife, CallState
-from signaling.caller import CallerIdentity
+from signaling.caller import CallerIdentity, TrunkLine
 from signaling.server.call_audio import CallAudio
 from signaling.server.call_log import CallLog
 from signaling.server.call_people import CallPeople, DeskOfCall
@@ -120,7 +120,9 @@ class CallSession:
         tools: Mapping[str, Tool],
         caller: CallerIdentity,
         services: CallServices,
+        trunk: TrunkLine | None = None,
     ) -> None:
+        """`trunk`: the call comes by telephone."""
         self.call_id = call_id
         self.agent = agent
         self.life = CallLife()
@@ -129,6 +131,7 @@ class CallSession:
         self._audit = None if services.audit is None else RedactedAudit(services.audit, redaction)
         self.ended = asyncio.Event()
         self._caller = caller
+        self._trunk = trunk
         self._tools = {**tools, **belonging_tools(agent)}
         self._tool_places = call_places(services.tool_places)
         self._running_tools: set[asyncio.Task[None]] = set()
@@ -163,13 +166,16 @@ class CallSession:
         self.people = CallPeople(self, services.endpoint, services.desk)
         self._audio = CallAudio(services.peer_config, self.people)
         self.people.sit_on(self._audio)
-        self._legs = CallerLegs(self, services.peer_config, resume_s=services.resume_s)
+        # Who calls by telephone hangs up with BYE, and does not come back.
+        resume_s = services.resume_s if trunk is None else 0.0
+        self._legs = CallerLegs(self, services.peer_config, resume_s=resume_s)
         self._line = SessionLine(services.endpoint, self)
         self._timer: asyncio.TimerHandle | None = None
         self._driving = False
         self._group: asyncio.TaskGroup | None = None
         self._closed = asyncio.Event()
         self._on_ended: Callable[[CallSession], None] | None = None
+        self._held_since = 0.0
         self._hung_up_ms: int | None = None  # when the media leg was closed, on the call's clock
         self._life_task: asyncio.Task[None] | None = None
 
@@ -187,8 +193,8 @@ class CallSession:
                     agent=self.agent.id,
                     agent_version=self.agent.version,
                     caller=self._caller.label,
-                    called=None,
-                    media="webrtc",
+                    called=None if self._trunk is None else self._trunk.called,
+                    media="webrtc" if self._trunk is None else "sip",
                     node=self._services.node,
                     required_slots={
                         goal.id: [slot.name for slot in goal.slots if slot.required]
@@ -217,6 +223,19 @@ class CallSession:
         """The caller comes back on a new leg: after a reload, or on another network. The call goes on with it once
         it is connected; until then the old one counts. Raises OfferRejected."""
         return await self._legs.come_back(offer_sdp)
+
+    def hold(self, held: bool) -> None:
+        """The caller does not listen for a while: nothing is said to them, and their silence is meant. Idempotent."""
+        peer = self._peer
+        if peer is None or self.over or peer.held == held:
+            return
+        peer.hold(held)
+        now = self._loop.time()
+        if held:
+            self._held_since = now
+            self.peer_lost(0, now)
+        else:
+            self.peer_resumed(round((now - self._held_since) * 1000), now)
 
     @property
     def _peer(self) -> Peer | None:
@@ -270,6 +289,8 @@ class CallSession:
     def leg_connected(self, peer: Peer, at: float, codec: str) -> None:
         self.life.happened(CallInput.MEDIA_CONNECTED)
         self.publish(CallAnswered(setup_ms=round((at - self._started) * 1000), codec=codec))
+        if self._trunk is not None:
+            self._trunk.media_connected()
         self._conversation.media_connected(at)
         self._drive()
 
@@ -412,6 +433,8 @@ class CallSession:
                 self.life.happened(CallInput.HUNG_UP)
                 self._hung_up_ms = self._now_ms()
                 self.people.caller_left()
+                if self._trunk is not None:
+                    self._trunk.hung_up()
                 if self._recording is not None:
                     self._recording.finish(self._loop.time())
                 if self._group is not None and self._peer is not None:
@@ -474,6 +497,8 @@ class CallSession:
             self._group = None
             if self._timer is not None:
                 self._timer.cancel()
+            if self._trunk is not None:
+                self._trunk.hung_up()
             await self._close_legs()
             if self._recording is not None:
                 self._recording.finish(self._loop.time())

@@ -34,7 +34,9 @@ from signaling.server.published_agents import PublishedAgents
 from signaling.server.recordings import Recordings
 from signaling.server.recovery import finish_stories
 from signaling.server.switchboard import Switchboard, tools_missing
+from signaling.server.trunk import BadSipSettings, Trunk, agent_config
 from signaling.settings import OutboxSettings, Settings
+from signaling.sip.agent import UserAgent
 from signaling.web.app import make_app
 from signaling.web.feed import Feed
 from signaling.web.listener import Listener, PortBusy
@@ -185,6 +187,7 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         except OSError as error:
             raise CannotStart(f"Cannot listen on {settings.server.host}: {error.strerror}") from error
         log.info("doors.open host=%s port=%d", settings.server.host, listener.port)
+        await _open_trunk(settings, switchboard, shelf, stack)
         roster.start()
         desk.start()
         async with asyncio.TaskGroup() as group:
@@ -218,6 +221,27 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
                 )
             for watch in watches:
                 await cancel_for_sure(watch)
+
+
+async def _open_trunk(
+    settings: Settings, switchboard: Switchboard, shelf: AgentShelf, stack: AsyncExitStack
+) -> None:
+    """The SIP doors, if any are set. They close after the last call, so that every goodbye is said."""
+    if not settings.sip.listen:
+        return
+
+    def default_agent() -> str | None:
+        return settings.agents.default or next(iter(sorted(shelf)), None)
+
+    try:
+        trunk = Trunk(switchboard, settings.sip, default_agent)
+        agent = UserAgent(agent_config(settings.sip), trunk)
+        doors = await agent.start()
+    except (BadSipSettings, OSError) as error:
+        raise CannotStart(f"Cannot open the SIP doors: {error}") from error
+    stack.push_async_callback(agent.stop)
+    for door in doors:
+        log.info("sip.open transport=%s host=%s port=%d", door.transport, door.host, door.port)
 
 
 def _load(settings: Settings) -> tuple[dict[str, Agent], ToolRegistry]:

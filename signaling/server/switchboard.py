@@ -16,7 +16,7 @@ from realtime.agent import Agent
 from realtime.client.socket import ConnectFailed
 from realtime.tools.registry import ToolRegistry
 from signaling.admission import Admission
-from signaling.caller import AnsweredCall, CallerIdentity
+from signaling.caller import AnsweredCall, CallerIdentity, TrunkLine
 from signaling.errors import (
     Draining,
     ModelUnreachable,
@@ -47,6 +47,8 @@ MOST_EVENTS_KEPT = 100_000
 MOST_CALLS_KNOWN = 50_000
 # A goodbye (12 s at most), the last words' transcription (5 s) and closing; then the process goes.
 GOODBYE_AND_RECORD_S = 20.0
+# Something that every call needs is away; the model's probe asks again after as long.
+RETRY_WHEN_UNREADY_S = 15
 
 ENDED_BY: dict[str, EndReason] = {
     "caller": "caller_hangup",
@@ -114,6 +116,26 @@ class Switchboard:
 
     async def answer(self, *, agent_id: str, offer_sdp: str, caller: CallerIdentity) -> AnsweredCall:
         """See `CallDesk.answer`."""
+        session, answer_sdp = await self._take(agent_id, offer_sdp, caller, None)
+        return AnsweredCall(call_id=session.call_id, answer_sdp=answer_sdp)
+
+    async def answer_line(
+        self, *, agent_id: str, offer_sdp: str, caller: CallerIdentity, line: TrunkLine
+    ) -> tuple[CallSession, str]:
+        """The same for a telephone call: its session, whose end is the trunk's business too, and the answer."""
+        return await self._take(agent_id, offer_sdp, caller, line)
+
+    @property
+    def closed_for_s(self) -> int | None:
+        """Seconds after which it may be worth asking again; None: a call would be taken now."""
+        refusal = self._admission.refusal(self.running + self._answering)
+        if refusal is not None:
+            return refusal.retry_after_s
+        return None if self.readiness().ready else RETRY_WHEN_UNREADY_S
+
+    async def _take(
+        self, agent_id: str, offer_sdp: str, caller: CallerIdentity, trunk: TrunkLine | None
+    ) -> tuple[CallSession, str]:
         agent = self._agents.get(agent_id)
         if agent is None:
             raise UnknownAgent(f"There is no agent {agent_id!r}.", fix="GET /v1/agents lists them.")
@@ -124,6 +146,7 @@ class Switchboard:
             tools=self._tools.chosen(agent.tools),
             caller=caller,
             services=self._services,
+            trunk=trunk,
         )
         self._answering += 1
         try:
@@ -144,7 +167,7 @@ class Switchboard:
         self._model_failure = None
         self._sessions[session.call_id] = session
         session.on_ended(self._ended)
-        return AnsweredCall(call_id=session.call_id, answer_sdp=answer_sdp)
+        return session, answer_sdp
 
     async def reattach(self, call_id: str, offer_sdp: str) -> str:
         """See `CallDesk.reattach`."""
