@@ -52,6 +52,7 @@ async def test_a_ringing_call_is_answered_held_returned_and_noted_by_keyboard_al
         await console.press("m", "h")
         assert await desk.until_asked("PATCH", "/operator", count=3) == {"hold": True}
         await expect(console.strip).to_contain_text("on hold")
+        await console.talking()
         await console.press("h")
         await expect(console.strip).to_contain_text("You are talking")
 
@@ -116,12 +117,15 @@ async def test_listening_sends_nothing_and_becomes_joining_in_then_talking(
         await console.page.keyboard.type("Offer Thursday.")
         await console.press("Enter")
         assert await desk.until_asked("POST", "/say") == {"text": "Offer Thursday."}
+        await expect(console.page.locator('[data-notice="whispered"]')).to_have_count(1)
+        await expect(console.action("barge")).to_have_attribute("aria-disabled", "false")
         await console.press("b")
         await console.until_strip("barge")
         leg = await desk.until_leg(2)
         assert leg.direction == "sendrecv"
         await asyncio.wait_for(leg.heard.wait(), 10)
         await expect(console.row(call.id)).to_contain_text("joined in")
+        await expect(console.action("takeover")).to_have_attribute("aria-disabled", "false")
         await console.press("t")
         await console.until_strip("mine")
         assert (await desk.until_leg(3)).path.endswith("/takeover")
