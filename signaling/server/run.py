@@ -231,7 +231,8 @@ async def _open_trunk(
         return
 
     def default_agent() -> str | None:
-        return settings.agents.default or next(iter(sorted(shelf)), None)
+        inbound = (name for name in sorted(shelf) if shelf[name].direction != "outbound")
+        return settings.agents.default or next(inbound, None)
 
     try:
         trunk = Trunk(switchboard, settings.sip, default_agent)
