@@ -5,7 +5,7 @@ import { ownerOf, waits, type Call } from "./board";
 import { Action } from "./button";
 import type { Desk } from "./desk";
 import { GROUPS, type Group } from "./rows";
-import { callerOf, since, stateOf, toneOf } from "./saying";
+import { callerOf, settledOf, since, stateOf, toneOf } from "./saying";
 import { words } from "./words";
 
 export function CallList({ desk }: { desk: Desk }) {
@@ -96,6 +96,7 @@ function RowView({ desk, call }: { desk: Desk; call: Call }) {
         </span>
         <span class={`badge badge-${toneOf(call)}`}>{stateOf(call, desk)}</span>
         {call.barging.length > 0 && <span class="badge badge-person">{w.state.barging(call.barging.map((each) => desk.nameOf(each)).join(", "))}</span>}
+        {settledOf(call) !== null && <span class="badge badge-wait">{settledOf(call)}</span>}
         <span class="row-said">{waiting && call.handoff?.reason ? call.handoff.reason : (call.said?.text ?? "")}</span>
       </button>
       {waiting && ownerOf(call) === null && (

@@ -7,7 +7,7 @@ import { Action } from "./button";
 import type { Desk } from "./desk";
 import { EndButton } from "./line-strip";
 import { OneLine } from "./one-line";
-import { callerOf, since, stateOf, toneOf, valueText } from "./saying";
+import { callerOf, settledOf, since, stateOf, toneOf, valueText } from "./saying";
 import { words } from "./words";
 import { WrapUpCard } from "./wrap-up-card";
 
@@ -39,6 +39,7 @@ export function CallView({ desk }: { desk: Desk }) {
         </div>
         <div class="call-state">
           <span class={`badge badge-${toneOf(call)}`} role="status">{stateOf(call, desk)}</span>
+          {settledOf(call) !== null && <span class="badge badge-wait">{settledOf(call)}</span>}
           {desk.watched.value?.recorded.value && <span class="badge badge-rec"><span class="dot" aria-hidden="true" />{w.call.recorded}</span>}
           {call.state !== "ended" && <span class="call-clock" role="timer" aria-label={w.call.length}>{since(call.answered_at ?? call.started_at, desk.now.value)}</span>}
         </div>

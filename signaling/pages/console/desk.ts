@@ -112,7 +112,8 @@ export class Desk {
   }
 
   async signOut(): Promise<void> {
-    this.api.leave();
+    // First away from the desk, while the session still says who that is.
+    await this.api.setPresence("offline").catch(() => undefined);
     await this.#try(() => this.api.signOut());
     this.leg.drop();
     this.#out();

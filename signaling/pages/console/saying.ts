@@ -40,6 +40,11 @@ export function stateOf(call: Call, desk: Desk): string {
   return call.state === "ringing" ? w.ringing : w.ai;
 }
 
+/** What became of the newest request for a person, once it is settled; null: nothing to tell. */
+export function settledOf(call: Call): string | null {
+  return call.handoff === null ? null : (words().settled[call.handoff.state] ?? null);
+}
+
 /** The colour of a state; its words always stand beside it. */
 export function toneOf(call: Call): "wait" | "person" | "agent" | "over" {
   if (call.state === "ended") return "over";

@@ -85,6 +85,14 @@ export const en = {
     ended: "Ended",
     barging: (names: string) => `${names} joined in`,
   },
+  /** What became of a request for a person, where the agent has the call again. */
+  settled: {
+    timed_out: "Nobody was free",
+    unavailable: "Nobody is at the desk",
+    callback_booked: "To be called back",
+    withdrawn: "No person needed any more",
+    abandoned: "Hung up while waiting",
+  } as Record<string, string>,
   ended: {
     caller_hangup: "The caller hung up",
     agent_hangup: "The agent said goodbye",

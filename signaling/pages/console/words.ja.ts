@@ -85,6 +85,13 @@ export const ja: Words = {
     ended: "終了",
     barging: (names) => `${names}さんが参加中`,
   },
+  settled: {
+    timed_out: "担当者の空きなし",
+    unavailable: "担当者が不在",
+    callback_booked: "折り返しの予約あり",
+    withdrawn: "担当者は不要になりました",
+    abandoned: "待っている間に切断",
+  },
   ended: {
     caller_hangup: "発信者が切断",
     agent_hangup: "エージェントが終了",
