@@ -174,6 +174,7 @@ def _tls_problems(bridge: BridgeSettings) -> Iterator[str]:
 def _bridge_cfg(bridge: BridgeSettings, folder: str) -> str:
     defines = {
         "MEDIA_IP": bridge.media_address,  # a bare word: compared with dst_ip, which a string never equals
+        "MEDIA_SOCKET": f'"tcp:{bridge.media_address}:{bridge.media_port}"',
         "RTPENGINE": f'"udp:{bridge.rtpengine}"',
         "CALLS_PER_SECOND": f'"{bridge.calls_per_second}"',
         "CONTROL_SOCKET": f'"unix:{bridge.control_socket}"',

@@ -54,10 +54,14 @@ class StandIn:
             await self._more.wait_for(lambda: len(self.calls) >= number)
         return self.calls[number - 1]
 
-    async def asked(self, method: str, *, within_s: float = 10.0) -> None:
-        """Until a request of this method has come."""
+    async def asked(self, method: str, *, count: int = 1, within_s: float = 10.0) -> None:
+        """Until `count` requests of this method have come."""
+
+        def enough() -> bool:
+            return sum(line.startswith(method) for line in self.requests) >= count
+
         async with asyncio.timeout(within_s), self._more:
-            await self._more.wait_for(lambda: any(line.startswith(method) for line in self.requests))
+            await self._more.wait_for(enough)
 
     async def hang_up(self, call: Answered) -> None:
         """BYE to the caller, along the recorded route (RFC 3261 section 12.2.1.1)."""

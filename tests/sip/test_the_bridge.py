@@ -184,6 +184,41 @@ async def test_a_server_that_has_just_died_costs_nobody_a_call(bridge_to: OpenBr
         await bridge.server_is(one.address, "I")
 
 
+async def test_callers_of_a_server_that_is_gone_are_let_go(bridge_to: OpenBridge, tmp_path: Path) -> None:
+    async with (
+        stand_in() as lost,
+        bridge_to(servers=(lost.address,)) as bridge,
+        telephone(tmp_path / "phone", CALLER) as phone,
+    ):
+        await bridge.server_is(lost.address, "A")
+        await phone.dial(f"sip:agent@{bridge.trunk}")
+        await phone.until("CALL_ESTABLISHED")
+
+        await lost.stop()
+
+        await phone.until("CALL_CLOSED", within_s=30)
+        await bridge.no_sessions()
+
+
+async def test_a_draining_server_keeps_its_calls(bridge_to: OpenBridge, tmp_path: Path) -> None:
+    async with (
+        stand_in() as server,
+        bridge_to(servers=(server.address,)) as bridge,
+        telephone(tmp_path / "phone", CALLER) as phone,
+    ):
+        await bridge.server_is(server.address, "A")
+        await phone.dial(f"sip:agent@{bridge.trunk}")
+        await phone.until("CALL_ESTABLISHED")
+
+        server.status = "503 Draining"
+        await bridge.server_is(server.address, "I")
+        asked = len(server.requests)
+        await server.asked("OPTIONS", count=asked + 5, within_s=30)
+
+        assert (await bridge.ask_kamailio("htable.dump", "missed")).strip() == ""  # nothing against it
+        assert not [event for event in phone.events if event.get("type") == "CALL_CLOSED"]
+
+
 async def test_when_no_server_takes_calls_the_trunk_is_told_and_told_again_when_one_does(
     bridge_to: OpenBridge,
 ) -> None:
