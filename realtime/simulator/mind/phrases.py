@@ -12,6 +12,7 @@ from realtime.simulator.mind.tools import Task, Toolbox
 GREETING = "Hello, how can I help you?"
 GOODBYE = "Thank you for calling. Goodbye!"
 ANYTHING_ELSE = "Is there anything else I can do for you?"
+BACK = "Thank you for waiting, I am with you again."
 NOT_HEARD = "I'm sorry, I did not catch that."
 STILL_THERE = "Are you still there?"
 ASK_PHONE = "What is your phone number?"

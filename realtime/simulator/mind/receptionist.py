@@ -21,6 +21,10 @@ _GREET = re.compile(r"\bgreet", re.IGNORECASE)
 _SILENT = re.compile(
     r"\bstill (?:there|on the line)\b|\bsilen(?:t|ce)\b|\bnot (?:said|spoken)\b", re.IGNORECASE
 )
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_RETURNED = re.compile(r"\bgiven the call back to you\b", re.IGNORECASE)
+_NOTE = re.compile(rf"\bnote for you: ({_STRING})")
+_WHISPERED = re.compile(rf"\bsupervisor has just told you: ({_STRING})", re.IGNORECASE)
 _SUMMARY = re.compile(r"\bsummar", re.IGNORECASE)
 
 
@@ -42,6 +46,8 @@ def _answer(prompt: Prompt, memory: Memory, order: str) -> list[OutputItem]:
         return [Reply(text=note)]
     if prompt.out_of_band and _SUMMARY.search(order or prompt.instructions + _last_words(prompt)):
         return [Reply(text=summary(memory, prompt))]
+    if _RETURNED.search(order):
+        return _say(phrases.BACK, _noted(prompt), phrases.question(memory) or phrases.ANYTHING_ELSE)
     ordered = _ordered(memory, order)
     if ordered is not None:
         return [Reply(text=ordered)]
@@ -61,6 +67,12 @@ def _ordered(memory: Memory, order: str) -> str | None:
     said = verbatim(order)
     if said is not None:
         return said
+    whispered = _WHISPERED.search(order)
+    if whispered is not None:
+        told = str(json.loads(whispered[1]))
+        return aloud(
+            re.sub(r"^(?:say|tell them|mention) (?:that )?", "", told, flags=re.IGNORECASE).capitalize()
+        )
     if _GOODBYE.search(order):
         sorry = "I'm sorry, I have to end the call now. " if "pologi" in order else ""
         return sorry + phrases.GOODBYE
@@ -68,8 +80,17 @@ def _ordered(memory: Memory, order: str) -> str | None:
         return phrases.GREETING
     if _SILENT.search(order):
         return " ".join(filter(None, (phrases.STILL_THERE, phrases.question(memory))))
-    told = _TELL.search(order)
-    return aloud(told[1][:1].upper() + told[1][1:]) + "." if told else None
+    tell = _TELL.search(order)
+    return aloud(tell[1][:1].upper() + tell[1][1:]) + "." if tell else None
+
+
+def _noted(prompt: Prompt) -> str:
+    """What the colleague who had the call wants to be known, as a sentence."""
+    for line in reversed(prompt.lines):
+        note = _NOTE.search(line.text)
+        if note is not None:
+            return str(json.loads(note[1])).rstrip(". ") + "."
+    return ""
 
 
 # -- the caller has spoken ------------------------------------------------------------------------------

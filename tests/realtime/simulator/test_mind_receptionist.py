@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from realtime.simulator.mind.phrases import ANYTHING_ELSE, GOODBYE, GREETING
+from realtime.simulator.persona import Line
 from tests.fakes.mind_chat import (
     ALL_TOOLS,
     CONFIRM,
@@ -296,3 +299,29 @@ def test_an_out_of_band_summary_tells_what_is_known() -> None:
     said = chat.answer(response_instructions="Summarize the call in one sentence.", out_of_band=True)
 
     assert "Alice Johnson" in said
+
+
+def test_a_call_that_a_colleague_gives_back_goes_on_with_the_note_and_without_a_greeting() -> None:
+    chat = Chat(*ALL_TOOLS)
+    chat.answer()
+    chat.say("I lost my umbrella.")
+    end = '[End of the talk. The colleague\'s note for you: "The umbrella is at the desk"]'
+    chat.prompt = replace(chat.prompt, lines=(*chat.prompt.lines, Line(kind="system", text=end)))
+
+    said = chat.answer(
+        response_instructions=f"{PRACTICE}\n# Now\nA colleague has just given the call back to you. Do not greet."
+    )
+
+    assert "The umbrella is at the desk." in said
+    assert GREETING not in said
+
+
+def test_what_a_supervisor_whispers_is_said_as_ones_own() -> None:
+    chat = Chat(*ALL_TOOLS)
+    chat.answer()
+
+    said = chat.answer(
+        response_instructions=f'{PRACTICE}\n# Now\nYour supervisor has just told you: "say that parking is free."'
+    )
+
+    assert said == "Parking is free."
