@@ -23,7 +23,7 @@ from signaling.sip.dialogs import DialogId, dialog_of
 from signaling.sip.digest import Challenger, Credentials
 from signaling.sip.flow import Flow, Transport
 from signaling.sip.inbound import InboundCall
-from signaling.sip.message import Headers, Request, Response, reply
+from signaling.sip.message import Headers, Request, Response, reply, tag_of
 from signaling.sip.offers import has_foreign_body
 from signaling.sip.ports import Ending, House, Unreachable
 from signaling.sip.reader import Limits, Malformed, read
@@ -107,7 +107,8 @@ class UserAgent:
         self._dialogs: dict[DialogId, Party] = {}
         self._invites: dict[Key, Party] = {}
         self._asked: dict[Key, Callable[[Response | None], None]] = {}
-        self._invited: dict[tuple[str, int], Key] = {}
+        self._invited: dict[tuple[str, int], Key] = {}  # INVITEs of ours, by Call-ID and CSeq
+        self._acks: dict[tuple[Key, str | None], Send] = {}  # of their 2xx, for copies of it, by To tag
         self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
         self._alarm: asyncio.TimerHandle | None = None
@@ -240,12 +241,9 @@ class UserAgent:
         """The ACK of a 2xx: now, and for each copy of the 2xx again (RFC 3261 section 13.2.2.4)."""
         data = self._transactions.acknowledge(request, flow, self._sent_by(flow.transport))
         again = Send(data=data, flow=flow, address=(flow.host, flow.port))
-        invited = (request.call_id, request.cseq[0])
-        key = self._invited.get(invited)
+        key = self._invited.get((request.call_id, request.cseq[0]))
         if key is not None:
-            self._asked[key] = lambda response: None if response is None else self._connections.send(again)
-            # Timer M: no copy comes after that.
-            self._loop.call_later(PATIENCE, self._forget, key, invited)
+            self._acks[key, tag_of(request.get("To") or "")] = again
         self._drain()
 
     def stands(self, dialog: DialogId, party: Party) -> None:
@@ -298,9 +296,23 @@ class UserAgent:
 
     # Within
 
+    def _told(self, key: Key, response: Response) -> None:
+        again = self._acks.get((key, tag_of(response.get("To") or "")))
+        told = self._asked.get(key)
+        if again is not None:
+            self._connections.send(again)
+        elif told is not None:
+            told(response)
+        if key[1] == "INVITE" and response.status >= 200:
+            # Timer M: until then there may be copies of a 2xx, and the answers of other phones.
+            delay = PATIENCE if response.status < 300 else 0.0
+            self._loop.call_later(delay, self._forget, key, (response.call_id, response.cseq[0]))
+
     def _forget(self, key: Key, invited: tuple[str, int]) -> None:
         self._asked.pop(key, None)
         self._invited.pop(invited, None)
+        for acked in [each for each in self._acks if each[0] == key]:
+            del self._acks[acked]
 
     def _drain(self) -> None:
         """Carry out what the transactions want, and set the alarm. Inputs from within just leave more to do."""
@@ -343,10 +355,11 @@ class UserAgent:
                     if key in self._invites and status < 300:
                         self._invites[key].unacknowledged()
                 case Answered(key=key, response=response):
-                    if key in self._asked:
-                        self._asked[key](response)
+                    self._told(key, response)
                 case Unanswered(key=key):
                     told = self._asked.pop(key, None)
+                    for invited in [each for each, asked in self._invited.items() if asked == key]:
+                        del self._invited[invited]
                     if told is not None:
                         told(None)
         except Exception:
