@@ -45,9 +45,10 @@ class OperatorClient:
         found: list[dict[str, Any]] = (await self._ask("GET", "/v1/handoffs"))["items"]
         return found
 
-    async def accept(self, handoff_id: str, offer_id: str | None = None) -> Caller:
+    async def accept(self, handoff_id: str, offer_id: str | None = None, *, mute: bool = False) -> Caller:
+        """`mute`: a leg that is up and never sends a packet."""
         query = f"?offer={offer_id}" if offer_id else ""
-        return await self._join(f"/v1/handoffs/{handoff_id}/accept{query}")
+        return await self._join(f"/v1/handoffs/{handoff_id}/accept{query}", mute=mute)
 
     async def decline(self, handoff_id: str, reason: str = "busy") -> None:
         await self._ask("POST", f"/v1/handoffs/{handoff_id}/decline", {"reason": reason})
@@ -87,8 +88,9 @@ class OperatorClient:
         for leg in self._legs:
             await leg.close()
 
-    async def _join(self, path: str, *, listens_only: bool = False) -> Caller:
+    async def _join(self, path: str, *, listens_only: bool = False, mute: bool = False) -> Caller:
         leg = Caller(listens_only=listens_only)
+        leg.muted = mute
         self._legs.append(leg)
 
         async def post(offer: str) -> str:

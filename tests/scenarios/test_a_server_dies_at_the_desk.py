@@ -27,6 +27,13 @@ async def offered(house: House, sato: OperatorClient, call_id: str) -> None:
     await house.events.until("handoff.offered", call_id=call_id)
 
 
+async def connecting(house: House, sato: OperatorClient, call_id: str) -> None:
+    await offered(house, sato, call_id)
+    (waiting,) = [each for each in await sato.handoffs() if each["call_id"] == call_id]
+    await sato.accept(waiting["handoff_id"], mute=True)
+    await house.events.until("handoff.accepted", call_id=call_id)
+
+
 async def talking(house: House, sato: OperatorClient, call_id: str) -> None:
     await offered(house, sato, call_id)
     (waiting,) = [each for each in await sato.handoffs() if each["call_id"] == call_id]
@@ -50,6 +57,7 @@ async def recovering(house: House, sato: OperatorClient, call_id: str) -> None:
 STAGES: dict[str, Callable[[House, OperatorClient, str], Awaitable[None]]] = {
     "queued": queued,
     "offered": offered,
+    "connecting": connecting,
     "human_active": talking,
     "on_hold": holding,
     "recovering": recovering,

@@ -210,6 +210,30 @@ async def test_a_leg_that_never_comes_is_not_the_operators_fault(
     await eventually(lambda: call.kinds().count("handoff.offered") == 2)  # asked again, at once
 
 
+async def test_who_does_not_answer_is_busy_and_told_why_and_the_call_rings_elsewhere(
+    open_node: Open, redis_url: str
+) -> None:
+    node = open_node(redis_url)
+    await node.desk.set_presence(SATO, "available")
+    await node.desk.set_presence(MORI, "available")
+    call = node.call()
+    call.ask()
+    await call.until(HandoffOffered)
+    first = next(event for event in call.events if isinstance(event, HandoffOffered))
+    node.desk._of_call[call.call_id].do(lambda h, now: h.wake(now + 20.0))
+    await eventually(lambda: call.kinds().count("handoff.offered") == 2)
+    second = [event for event in call.events if isinstance(event, HandoffOffered)][1]
+    assert {first.operator, second.operator} == {"sato", "mori"}
+
+    async def told() -> bool:
+        seen = {each.id: each for each in await node.desk.operators()}[first.operator]
+        return (seen.presence, seen.why) == ("busy", "not_responding")
+
+    await eventually(told)
+    news = [each.data for each in node.announced if each.data["operator"] == first.operator]
+    assert news[-1]["why"] == "not_responding"
+
+
 async def test_returned_to_the_agent_the_call_goes_on_and_the_notes_follow(
     open_node: Open, redis_url: str
 ) -> None:
