@@ -110,9 +110,14 @@ class Telephone:
 
     def heard(self) -> np.ndarray[Any, np.dtype[np.int16]]:
         """All that came out of the receiver so far, 8 kHz."""
-        (dump,) = self.folder.glob("dump-*-dec.wav")
-        raw = dump.read_bytes()
-        return np.frombuffer(raw[44 : 44 + (len(raw) - 44) // 2 * 2], dtype="<i2").astype(np.int16)
+        raw = b"".join(dump.read_bytes() for dump in self.folder.glob("dump-*-dec.wav"))  # one call: one file
+        return np.frombuffer(raw[44 : 44 + max(0, len(raw) - 44) // 2 * 2], dtype="<i2").astype(np.int16)
+
+    async def has_heard(self, seconds: float, *, within_s: float = 20.0) -> None:
+        """Until this much has come out of the receiver; silence that is not sent does not count."""
+        async with asyncio.timeout(within_s):
+            while len(self.heard()) < seconds * RATE:  # noqa: ASYNC110 - another program writes the file
+                await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
         if self._reading is not None:
