@@ -419,7 +419,9 @@ class UserAgent:
         elif accepts and not {"application/sdp", "application/*", "*/*"} & set(accepts):
             self._refuse(key, request, 406)  # RFC 4475 section 3.3.15: an answer could not be given
         elif closed is not None or self._pending >= self._config.max_pending:
-            self._refuse(key, request, 503, ("Retry-After", str(closed or RETRY_WHEN_BUSY_S)))
+            # However many come: each costs one answer, and leaves nothing behind.
+            retry = ("Retry-After", str(closed or RETRY_WHEN_BUSY_S))
+            self._transactions.shed(key, reply(request, 503, tag=secrets.token_hex(8), headers=(retry,)))
         else:
             try:
                 inbound = InboundCall(self, self._house, key, request, flow)

@@ -132,6 +132,17 @@ class Transactions:
         self._tend_server(key, transaction, now)
         return True
 
+    def shed(self, key: Key, response: Response) -> None:
+        """Refuse and forget: nothing is kept or repeated (RFC 3261 section 8.2.7). For when there is too much to do:
+
+        a copy of the request is a request of its own, and an ACK is nobody's.
+        """
+        transaction = self._servers.pop(key, None)
+        if transaction is not None:
+            self._send_reply(response.write(), transaction.request, transaction.flow)
+            self._unmerge(key, transaction.request)
+            self._alarms.set((True, key), None)
+
     def acknowledged(self, key: Key, now: float) -> None:
         """The 2xx to this INVITE has its ACK."""
         transaction = self._servers.get(key)
@@ -213,12 +224,11 @@ class Transactions:
         if request.method == "CANCEL":
             self._cancel(key, request, now)
             return
-        if not has_tag(request.get("To") or ""):
+        opens = not has_tag(request.get("To") or "")
+        if opens and self._merged.setdefault(_merge_key(request), key) != key:
             # RFC 3261 section 8.2.2.2: the same request by another way.
-            merged = (request.call_id, tag_of(request.get("From") or "") or "", request.get("CSeq") or "")
-            if self._merged.setdefault(merged, key) != key:
-                self.respond(key, reply(request, 482, tag=self._new_tag()), now)
-                return
+            self.respond(key, reply(request, 482, tag=self._new_tag()), now)
+            return
         if request.method == "INVITE":
             self.respond(key, reply(request, 100), now)
         self._effects.append(Arrived(key=key, request=request, flow=flow))
@@ -242,11 +252,12 @@ class Transactions:
             transaction.wake(now)  # over streams some timers are zero
         if transaction.state is server_transaction.State.OVER:
             del self._servers[key]
-            request = transaction.request
-            merged = (request.call_id, tag_of(request.get("From") or "") or "", request.get("CSeq") or "")
-            if self._merged.get(merged) == key:
-                del self._merged[merged]
+            self._unmerge(key, transaction.request)
         self._alarms.set((True, key), transaction.next_at)
+
+    def _unmerge(self, key: Key, request: Request) -> None:
+        if self._merged.get(_merge_key(request)) == key:
+            del self._merged[_merge_key(request)]
 
     # Ours
 
@@ -302,6 +313,10 @@ def _key_of(request: Request) -> Key:
         request.uri,
         via.parameters.get("branch") or "",
     )
+
+
+def _merge_key(request: Request) -> Key:
+    return (request.call_id, tag_of(request.get("From") or "") or "", request.get("CSeq") or "")
 
 
 def _with_via(request: Request, flow: Flow, sent_by: str, branch: str) -> Request:

@@ -215,3 +215,16 @@ def test_beyond_its_bound_the_table_drops_requests(monkeypatch: pytest.MonkeyPat
 
     assert len([each for each in table.effects() if isinstance(each, Arrived)]) == 3
     assert table.dropped == 2
+
+
+def test_a_shed_request_leaves_nothing_behind_and_its_copy_is_asked_again() -> None:
+    table = layer()
+    for _ in range(2):
+        table.receive(request(), UDP, 0.0)
+        (arrived,) = [each for each in table.effects() if isinstance(each, Arrived)]
+        table.shed(arrived.key, reply(arrived.request, 503, tag="t"))
+        assert sent(table.effects()) == ["SIP/2.0 503 Service Unavailable"]
+        assert (len(table), table.next_deadline()) == (0, None)
+    table.receive(request("ACK", to_tag="t"), UDP, 0.1)
+
+    assert [each for each in table.effects() if isinstance(each, Send)] == []
