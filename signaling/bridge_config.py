@@ -83,7 +83,8 @@ def _problems(bridge: BridgeSettings, folder: str) -> Iterator[str]:
     yield from _port_problems(bridge)
     yield from _source_problems(bridge)
     yield from _tls_problems(bridge)
-    if _place(bridge.rtpengine) is None:
+    control = _place(bridge.rtpengine)
+    if control is None or control.port == 65535:
         yield f"bridge.rtpengine: {bridge.rtpengine!r} is not ADDRESS:PORT, e.g. 127.0.0.1:2223"
     for name, path in (("control_socket", bridge.control_socket), ("folder of the files", folder)):
         if PATH.fullmatch(path) is None:
@@ -263,6 +264,8 @@ def _calls_over_tls(bridge: BridgeSettings) -> bool:
 
 def _rtpengine_conf(bridge: BridgeSettings) -> str:
     public = bridge.trunk_public_address
+    control = _place(bridge.rtpengine)
+    assert control is not None
     trunk = f"pub/{bridge.trunk_address}" + ("" if public is None else f"!{public}")
     return _text(
         [
@@ -270,6 +273,7 @@ def _rtpengine_conf(bridge: BridgeSettings) -> str:
             "table = -1",  # in user space: 0.2 % of a core a call, and no kernel module to build
             f"interface = {trunk};priv/{bridge.media_address}",
             f"listen-ng = {bridge.rtpengine}",
+            f"listen-cli = {control.host}:{control.port + 1}",  # for rtpengine-ctl: what a call's audio does
             f"port-min = {bridge.rtp_first_port}",
             f"port-max = {bridge.rtp_last_port}",
             "timeout = 60",  # seconds without a packet

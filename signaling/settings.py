@@ -288,7 +288,10 @@ class BridgeSettings(_Section):
     rtp_last_port: int = Field(
         default=26_999, ge=1024, le=65535, description="Last one; a call takes up to six ports."
     )
-    rtpengine: str = Field(default="127.0.0.1:2223", description="rtpengine's control address (UDP).")
+    rtpengine: str = Field(
+        default="127.0.0.1:2223",
+        description="rtpengine's control address; UDP, and the next port TCP for `rtpengine-ctl`.",
+    )
     control_socket: str = Field(
         default="/run/kamailio/cordboard_ctl", description="Socket for `kamcmd`, in a folder of Kamailio's."
     )

@@ -127,6 +127,7 @@ def test_rtpengine_reads_its_file_as_it_was_meant() -> None:
     assert conf["rtpengine"]["port-min"] == "30000"
     assert conf["rtpengine"]["port-max"] == "30099"
     assert conf["rtpengine"]["listen-ng"] == "127.0.0.9:4000"
+    assert conf["rtpengine"]["listen-cli"] == "127.0.0.9:4001"
 
 
 def test_what_is_required_or_pinned_is_switched_on_in_the_routes() -> None:

@@ -119,6 +119,9 @@ class Bridge:
 
     async def start(self) -> None:
         await self.start_rtpengine()
+        await self.start_kamailio()
+
+    async def start_kamailio(self) -> None:
         await self.kamailio.start()
         await self._until(self.kamailio, self._kamailio_answers)
 

@@ -40,7 +40,7 @@ class Opener:
     folder: Path
 
     @asynccontextmanager
-    async def __call__(self, *, mind: Script | None = None) -> AsyncIterator[Line]:
+    async def __call__(self, *, mind: Script | None = None, **settings: str) -> AsyncIterator[Line]:
         """A house whose SIP door only the bridge knows."""
         door = f"{SERVERS}:{free_port(SERVERS)}"
         async with (
@@ -53,6 +53,7 @@ class Opener:
                     "CORDBOARD_SIP__LISTEN": f"tcp:{door}",
                     "CORDBOARD_SIP__SOURCES": MEDIA_SIDE,
                     "CORDBOARD_SERVER__ADDRESSES": SERVERS,
+                    **settings,
                 },
             ) as house,
             open_bridge(servers=(door,), folder=self.folder / "bridge") as bridge,
@@ -157,4 +158,40 @@ async def test_ten_calls_of_sipps_are_ten_ended_calls(line: Opener, tmp_path: Pa
         await running.house.events.until("call.ended", count=10)
         reasons = {each.data["reason"] for each in running.house.events.seen if each.type == "call.ended"}
         assert reasons == {"caller_hangup"}
+        await running.bridge.no_sessions()
+
+
+async def test_without_rtpengine_a_call_ends_on_both_sides(line: Opener, tmp_path: Path) -> None:
+    patience = {"CORDBOARD_MEDIA__LOST_AFTER_S": "2", "CORDBOARD_MEDIA__GONE_AFTER_S": "5"}
+    async with (
+        line(mind=Script(says=[greets], loop=True), **patience) as running,
+        telephone(tmp_path / "phone", unmistakable(3, seed=1)) as phone,
+    ):
+        await phone.dial(f"sip:desk@{running.bridge.trunk}")
+        call_id = (await running.house.events.until("call.started")).call_id
+        await phone.until("CALL_ESTABLISHED")
+
+        await running.bridge.rtpengine.kill()
+
+        ended = await running.house.events.until("call.ended", call_id=call_id, within_s=30)
+        await phone.until("CALL_CLOSED")
+        assert ended.data["reason"] == "peer_lost"
+
+
+async def test_a_call_outlives_kamailio_and_is_hung_up_when_it_is_back(line: Opener, tmp_path: Path) -> None:
+    async with (
+        line(mind=Script(says=[greets], loop=True)) as running,
+        telephone(tmp_path / "phone", unmistakable(3, seed=1)) as phone,
+    ):
+        await phone.dial(f"sip:desk@{running.bridge.trunk}")
+        call_id = (await running.house.events.until("call.started")).call_id
+        await phone.until("CALL_ESTABLISHED")
+
+        await running.bridge.kamailio.kill()
+        await phone.has_heard(GREETING_MS / 1000)  # all the same
+        await running.bridge.start_kamailio()
+        await phone.hang_up()
+
+        ended = await running.house.events.until("call.ended", call_id=call_id)
+        assert ended.data["reason"] == "caller_hangup"
         await running.bridge.no_sessions()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from media.playout import PartKey
+from signaling.bridge_config import render
 from tests.sip.bridge import TELEPHONES, Bridge, Program, open_bridge
 from tests.sip.line import line, offer
 from tests.sip.sound import likeness, unmistakable
@@ -167,6 +168,26 @@ async def test_calls_go_round_and_a_full_server_costs_nobody_a_call(bridge_to: O
             for _ in range(2):
                 assert (await caller.ask("INVITE", bridge.trunk, body=offer())).startswith("SIP/2.0 200")
             assert (len(one.calls), len(two.calls)) == (1, 3)
+
+
+async def test_a_server_and_a_source_are_added_while_calls_run(bridge_to: OpenBridge) -> None:
+    async with stand_in() as one, stand_in() as two, bridge_to(servers=(one.address,)) as bridge:
+        await bridge.server_is(one.address, "A")
+        wider = bridge.settings.model_copy(
+            update={"servers": (one.address, two.address), "trunk_sources": (TELEPHONES, "127.0.0.11")}
+        )
+        for name, text in render(wider, folder=str(bridge.folder)).items():
+            (bridge.folder / name).write_text(text)
+
+        await bridge.ask_kamailio("dispatcher.reload")
+        await bridge.ask_kamailio("permissions.addressReload")
+
+        await bridge.server_is(two.address, "A")
+        async with line("127.0.0.11") as added:
+            for _ in range(2):
+                answer = await added.ask("INVITE", bridge.trunk, body=offer(address="127.0.0.11"))
+                assert answer.startswith("SIP/2.0 200")
+        assert (len(one.calls), len(two.calls)) == (1, 1)
 
 
 async def test_a_server_that_has_just_died_costs_nobody_a_call(bridge_to: OpenBridge) -> None:
