@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 MAX_BYTES: Final = 64 * 1024  # a browser's audio offer is 2-6 KB; 1 MB takes aiortc seconds
@@ -26,6 +26,10 @@ TELEPHONE_EVENT: Final = re.compile(r"telephone-event/(\d{1,6})(?:/1)?", re.IGNO
 
 # RFC 7587 section 6.1: ask the caller for forward error correction, and for no more bandwidth than we keep.
 OPUS_PARAMETERS: Final = "minptime=10;useinbandfec=1;maxplaybackrate=24000;sprop-maxcapturerate=24000"
+
+EVENTS_TYPE: Final = 101  # what telephones use for telephone-event
+# Of aiortc's offer: extensions and identifiers that nothing here uses, and that trunks stumble over.
+DROPPED_OF_OURS: Final = ("a=extmap:", "a=msid", "a=ssrc:", "a=end-of-candidates")
 
 DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 SETUPS: Final = ("actpass", "active", "passive")
@@ -158,6 +162,55 @@ def read_offer(text: str, allowed: tuple[str, ...] = ("opus", "pcmu", "pcma")) -
         sections=tuple(sections),
         audio=index,
     )
+
+
+def own_offer(codec: str) -> Offer:
+    """What stands for their offer while it is we who offer: one G.711 codec, and keys (RFC 4733)."""
+    payload_type = next(pt for pt, name in STATIC_CODECS.items() if name.lower() == f"{codec}/8000")
+    return Offer(
+        sdp="",
+        codec=Codec(name=codec, payload_type=payload_type, clock_rate=CLOCK_RATES[codec]),
+        events=Codec(name="telephone-event", payload_type=EVENTS_TYPE, clock_rate=CLOCK_RATES[codec]),
+        sends=True,
+        receives=True,
+        sections=(),
+        audio=0,
+    )
+
+
+def offered(sdp: str, offer: Offer) -> str:
+    """aiortc's offer as it goes out: with keys, and without what nothing here uses."""
+    assert offer.events is not None
+    lines = [
+        line
+        for line in sdp.replace("\r\n", "\n").split("\n")
+        if line and not line.startswith(DROPPED_OF_OURS)
+    ]
+    keys = offer.events
+    lines = [f"{line} {keys.payload_type}" if line.startswith("m=audio ") else line for line in lines]
+    lines += [
+        f"a=rtpmap:{keys.payload_type} telephone-event/{keys.clock_rate}",
+        f"a=fmtp:{keys.payload_type} 0-15",
+        "a=ptime:20",
+    ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def read_answer(text: str, offer: Offer, mid: str) -> Offer:
+    """Their answer to `offered`, checked and rewritten like an offer; `mid` is what our section is called.
+
+    Raises OfferRejected, and nothing else.
+    """
+    answer = read_offer(text, (offer.codec.name,))
+    if answer.codec.payload_type != offer.codec.payload_type:
+        raise OfferRejected("no_codec", "The answer gives our codec another number.")
+    lines = [line for line in answer.sdp.split("\r\n") if not line.startswith(("a=mid:", "a=group:"))]
+    place = next(index for index, line in enumerate(lines) if line.startswith("m="))
+    lines[place:place] = [f"a=group:BUNDLE {mid}"]
+    lines[-1:] = [f"a=mid:{mid}", ""]
+    if "a=setup:actpass" in lines:  # RFC 5763 section 5: not in an answer
+        raise OfferRejected("no_dtls", "The answer leaves open who begins DTLS (a=setup:actpass).")
+    return replace(answer, sdp="\r\n".join(lines))
 
 
 def _split(text: str) -> tuple[_Section, list[_Section]]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from aiortc import RTCIceServer, RTCSessionDescription
 from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 from media import rtp
 from media.format import FRAME_MS
@@ -28,7 +29,7 @@ from media.rtc.inbound import Inbound
 from media.rtc.outbound import Outbound
 from media.rtc.reporting import Reporting
 from media.rtc.ticker import ticker
-from media.sdp import Offer, behind_nat, read_offer
+from media.sdp import Offer, behind_nat, offered, own_offer, read_answer, read_offer
 from media.sdp import OfferRejected as OfferRejected
 from media.telephone_event import Press
 
@@ -200,6 +201,36 @@ class Peer:
             await peer.close()
             raise
         return peer
+
+    @classmethod
+    async def offer(cls, observer: PeerObserver, config: PeerConfig | None = None) -> Peer:
+        """The other way about: `answer_sdp` is an offer of ours, and `accept` takes their answer to it.
+
+        The codec is settled before: G.711 by the law that every telephone has to know (RFC 7874 section 3).
+        """
+        peer = cls(own_offer("pcmu"), observer, config or PeerConfig())
+        try:
+            transceiver = peer._connection.getTransceivers()[0]
+            transceiver.setCodecPreferences(
+                [RTCRtpCodecCapability(mimeType="audio/PCMU", clockRate=8_000, channels=1)]
+            )
+            await peer._connection.setLocalDescription()
+            made = offered(peer._connection.localDescription.sdp, peer._offer)
+            peer.answer_sdp = behind_nat(made, peer._config.public_address)
+        except BaseException:
+            await peer.close()
+            raise
+        return peer
+
+    async def accept(self, answer_sdp: str) -> None:
+        """Their answer to our offer. Raises OfferRejected; close the leg then."""
+        mid = self._connection.getTransceivers()[0].mid or "0"
+        self._offer = read_answer(answer_sdp, self._offer, mid)
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(self._offer.sdp, "answer"))
+        except Exception as error:
+            raise OfferRejected("not_answerable", f"The answer could not be used: {error}") from error
+        self._ice_timer = self._loop.call_later(self._config.ice_timeout_s, self._end, ICE_TIMEOUT)
 
     @property
     def hears(self) -> bool:

@@ -179,8 +179,8 @@ class CallSession:
         self._hung_up_ms: int | None = None  # when the media leg was closed, on the call's clock
         self._life_task: asyncio.Task[None] | None = None
 
-    async def answer(self, offer_sdp: str) -> str:
-        """The SDP answer; from then on the caller is heard.
+    async def answer(self, offer_sdp: str | None) -> str:
+        """The SDP answer; from then on the caller is heard. Without an offer: ours, and `accept` is still to come.
 
         Raises OfferRejected (nothing is on record) or ConnectFailed (the call is on record as failed).
         """
@@ -218,6 +218,11 @@ class CallSession:
         self.life.happened(CallInput.ANSWER_SENT)
         self._life_task = asyncio.create_task(self._live(), name=f"call {self.call_id}")
         return peer.answer_sdp
+
+    async def accept(self, answer_sdp: str) -> None:
+        """Their answer to our offer. Raises OfferRejected."""
+        if self._peer is not None and not self.over:
+            await self._peer.accept(answer_sdp)
 
     async def reattach(self, offer_sdp: str) -> str:
         """The caller comes back on a new leg: after a reload, or on another network. The call goes on with it once

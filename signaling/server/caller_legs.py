@@ -63,10 +63,13 @@ class CallerLegs:
         self._giving_up: asyncio.TimerHandle | None = None
         self._connected = False
 
-    async def answer(self, offer_sdp: str) -> Peer:
-        """The first leg. Raises OfferRejected."""
+    async def answer(self, offer_sdp: str | None) -> Peer:
+        """The first leg; None: it is we who offer, and its `accept` is still to come. Raises OfferRejected."""
         self._leg = leg = _Leg(self)
-        self.peer = leg.peer = await Peer.answer(offer_sdp, leg, self._config)
+        if offer_sdp is None:
+            self.peer = leg.peer = await Peer.offer(leg, self._config)
+        else:
+            self.peer = leg.peer = await Peer.answer(offer_sdp, leg, self._config)
         return self.peer
 
     async def come_back(self, offer_sdp: str) -> str:

@@ -120,9 +120,12 @@ class Switchboard:
         return AnsweredCall(call_id=session.call_id, answer_sdp=answer_sdp)
 
     async def answer_line(
-        self, *, agent_id: str, offer_sdp: str, caller: CallerIdentity, line: TrunkLine
+        self, *, agent_id: str, offer_sdp: str | None, caller: CallerIdentity, line: TrunkLine
     ) -> tuple[CallSession, str]:
-        """The same for a telephone call: its session, whose end is the trunk's business too, and the answer."""
+        """The same for a telephone call: its session, whose end is the trunk's business too, and the answer.
+
+        Without an offer: an offer of ours, whose answer `CallSession.accept` takes.
+        """
         return await self._take(agent_id, offer_sdp, caller, line)
 
     @property
@@ -134,7 +137,7 @@ class Switchboard:
         return None if self.readiness().ready else RETRY_WHEN_UNREADY_S
 
     async def _take(
-        self, agent_id: str, offer_sdp: str, caller: CallerIdentity, trunk: TrunkLine | None
+        self, agent_id: str, offer_sdp: str | None, caller: CallerIdentity, trunk: TrunkLine | None
     ) -> tuple[CallSession, str]:
         agent = self._agents.get(agent_id)
         if agent is None:

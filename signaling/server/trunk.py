@@ -120,6 +120,9 @@ class TakenCall:
     def answer_sdp(self) -> str:
         return self._answer_sdp
 
+    async def answered(self, answer_sdp: str) -> None:
+        await self._session.accept(answer_sdp)
+
     def digit(self, digit: str, duration_ms: int) -> None:
         if not self._session.over:
             self._session.digit_received(digit, duration_ms)

@@ -54,8 +54,8 @@ class Call:
         self._wires = wires
         self._taken: Taken | None = None
         self._sound: Sound | None = None
-        self._offer = ""  # their newest that was answered
-        self._answer = ""  # ours to it
+        self._theirs = ""  # SDP: their newest that counts
+        self._ours = ""  # SDP: ours that goes with it
         self._established = False
         self._theirs_open: Key | None = None  # an INVITE of theirs without a final answer
         self._ours_open = False
@@ -70,11 +70,14 @@ class Call:
     def _contact(self) -> tuple[str, str]:
         return self._wires.contact(self.flow.transport)
 
-    def media(self, taken: Taken, offer: str, answer: str) -> None:
-        """The house's side of the call, and what was agreed with it. Raises OfferRejected."""
-        self._taken, self._offer, self._answer = taken, offer, answer
-        if offer:
-            self._sound, _ = sound_of(offer)
+    def media(self, taken: Taken, theirs: str | None, ours: str) -> None:
+        """The house's side of the call, and the SDP of both, whichever was the offer. Raises OfferRejected.
+
+        `theirs` None: ours is an offer that goes out in the 2xx, and theirs comes in its ACK.
+        """
+        self._taken, self._theirs, self._ours = taken, theirs or "", ours
+        if theirs is not None:
+            self._sound, _ = sound_of(theirs)
 
     def established(self, message: Request | Response) -> None:
         """There is a 2xx. `message`: theirs, the INVITE or the answer to ours."""
@@ -85,6 +88,8 @@ class Call:
         """What the 2xx to an INVITE or UPDATE of theirs carries beside its body."""
         if invite.method == "INVITE":
             self._unacknowledged[invite.cseq[0]] = key
+            if not self._theirs:
+                self._answer_wanted = invite.cseq[0]
         agreed = agree_as_server(invite)
         self._timer.agreed(agreed, we_asked=False, now=self._wires.now())
         self._set_alarm()
@@ -138,7 +143,11 @@ class Call:
             if text is None:
                 self._wires.spawn(self.bye("error"), "no answer in ACK")
                 return
-            self._answer_came(text)
+            if self._theirs:
+                self._answer_came(text)
+            else:
+                self._theirs = text
+                self._wires.spawn(self._first_answer(text), "answer to our offer")
 
     def unacknowledged(self) -> None:
         """A 2xx of ours was sent for 32 s and nobody has said that it came (RFC 3261 section 13.3.1.4)."""
@@ -163,7 +172,7 @@ class Call:
             self.dialog.moved(request)
             body = b""
             if request.method == "INVITE":
-                body = offer_again(self._answer).encode()
+                body = offer_again(self._ours).encode()
                 self._answer_wanted = request.cseq[0]
             self._respond(key, request, 200, headers=self.answered_with(request, key), body=body)
 
@@ -180,22 +189,35 @@ class Call:
         if self.over.is_set():
             self._respond(key, request, 487)
             return
-        self._offer, self._answer = text, answer
+        self._theirs, self._ours = text, answer
         self.dialog.moved(request)
         self._respond(key, request, 200, headers=self.answered_with(request, key), body=answer.encode())
 
     async def _changed(self, text: str) -> str:
         assert self._taken is not None
-        if text == self._offer:
-            return self._answer
+        if text == self._theirs:
+            return self._ours
         sound, offer = sound_of(text)
         if self._sound is not None and same_leg(self._sound, sound):
-            answer = answer_again(self._answer, offer, sound.direction)
+            answer = answer_again(self._ours, offer, sound.direction)
         else:
             answer = await self._taken.change(text)
         self._sound = sound
         self._taken.hold(sound.held)
         return answer
+
+    async def _first_answer(self, text: str) -> None:
+        assert self._taken is not None
+        try:
+            self._sound, _ = sound_of(text)
+            await self._taken.answered(text)
+        except OfferRejected as error:
+            log.warning("sip.answer_unusable code=%s", error.code)
+            await self.bye("error")
+            return
+        # From now on we are the end that they are not (RFC 5763 section 5).
+        active = "a=setup:passive" in text
+        self._ours = self._ours.replace("a=setup:actpass", f"a=setup:{'active' if active else 'passive'}")
 
     def _answer_came(self, text: str) -> None:
         """The answer to an offer of ours of a leg that stands: only the direction may have changed."""
@@ -333,7 +355,7 @@ class Call:
         else:
             self._ours_open = True
             try:
-                body = offer_again(self._answer).encode()
+                body = offer_again(self._ours).encode()
                 response = await self._ask("INVITE", (*headers, ("Content-Type", "application/sdp")), body)
             finally:
                 self._ours_open = False

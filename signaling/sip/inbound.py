@@ -66,15 +66,14 @@ class InboundCall:
 
     async def _take(self) -> None:
         offer = sdp_of(self._invite)
-        if offer is None:
-            raise Declined(488, "An INVITE without an offer cannot be answered here.")
         taken = await self._house.take(Invitation(request=self._invite, offer_sdp=offer, line=self))
         self._taken = taken
         try:
             self.call.media(taken, offer, taken.answer_sdp)
         except OfferRejected as error:
             raise Declined(488, error.detail) from error
-        if not self._given_up():
+        # Without an offer of theirs, ours goes out in the 200 and audio flows after its ACK.
+        if not self._given_up() and offer is not None:
             self._progress(taken)
             await self._ready_to_answer()
         if self._given_up():

@@ -41,7 +41,10 @@ class Taken(Protocol):
 
     @property
     def answer_sdp(self) -> str:
-        """The answer to the offer that the call was taken with."""
+        """The answer to the offer that the call was taken with, or the house's own offer."""
+
+    async def answered(self, answer_sdp: str) -> None:
+        """Their answer to the house's offer. Raises media.sdp.OfferRejected."""
 
     def digit(self, digit: str, duration_ms: int) -> None:
         """A key was pressed, told by INFO."""
@@ -64,7 +67,7 @@ class Invitation:
     """An INVITE, as far as the house needs it."""
 
     request: Request  # for its identity headers
-    offer_sdp: str
+    offer_sdp: str | None  # None: the house is to make the offer, and is told the answer by `Taken.answered`
     line: Line
 
 

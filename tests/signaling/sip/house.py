@@ -26,6 +26,9 @@ class Guest:
         self.told.append(what)
         self.news.set()
 
+    async def answered(self, answer_sdp: str) -> None:
+        self._tell(("answered", answer_sdp))
+
     def digit(self, digit: str, duration_ms: int) -> None:
         self._tell(("digit", digit, duration_ms))
 

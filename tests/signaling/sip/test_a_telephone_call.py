@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from media.rtc.caller import Caller
+from media.rtc.peer import Peer, PeerConfig
 from realtime.simulator.script import Asked, Reply, Script
 from storage.envelope import Envelope
 from tests.fakes.eventually import eventually
 from tests.fakes.servers import free_port
+from tests.media.rtc.test_an_offer_of_ours import Ear
 from tests.scenarios.house import House, open_house
 from tests.signaling.sip.phone import Phone, phone
 
@@ -151,6 +153,31 @@ async def test_the_house_says_goodbye_and_a_full_or_draining_one_says_so(
         assert call.data["caller"] is None
         assert int(busy.get("Retry-After") or 0) > 0
         assert b"m=audio" in refused.body
+
+
+async def test_an_invite_without_an_offer_gets_ours(
+    redis_url: str, database_url: str, tmp_path: Path
+) -> None:
+    async with telephone(redis_url, database_url, tmp_path) as (running, line, _):
+        line.invite(body="", headers=ASSERTED)
+        ok = await line.response(200, method="INVITE")
+        ear = Ear()
+        audio = await Peer.answer(ok.body.decode(), ear, PeerConfig(addresses=("127.0.0.1",)))
+        line.ack(body=audio.answer_sdp)
+        await running.events.until("call.answered")
+        await eventually(lambda: ear.loudest > 100)
+        line.invite(body=audio.answer_sdp.replace("a=sendrecv", "a=inactive"))
+        held = await line.response(200, method="INVITE", count=2)
+        line.ack()
+        line.request("BYE")
+        await line.response(200, method="BYE")
+        ended = await running.events.until("call.ended")
+        await audio.close()
+
+        assert line.starts()[:2] == ["100", "200"]
+        assert b"a=inactive" in held.body
+        assert b"a=setup:passive" in held.body
+        assert ended.data["reason"] == "caller_hangup"
 
 
 async def says_free(line: Phone) -> bool:

@@ -283,6 +283,29 @@ async def test_a_reinvite_without_offer_gets_ours_and_the_answer_comes_in_its_ac
         assert b"a=setup:actpass" in offered.body
 
 
+async def test_an_invite_without_an_offer_gets_ours_and_its_answer_comes_in_the_ack() -> None:
+    house = House()
+    async with calling(house) as (_, caller):
+        caller.invite(body="")
+        await caller.response(200)
+        caller.ack(body=OFFER)
+        await house.guests[0].until(("answered", OFFER))
+        caller.request("BYE")
+        await caller.response(200, method="BYE")
+
+        assert caller.starts()[:2] == ["100", "200"]
+
+
+async def test_an_ack_without_the_answer_it_owes_ends_the_call() -> None:
+    house = House()
+    async with calling(house) as (_, caller):
+        caller.invite(body="")
+        await caller.response(200)
+        caller.ack()
+        caller.reply(await caller.asked("BYE"), 200)
+        await house.guests[0].until(("hung_up", "error"))
+
+
 async def test_keys_come_by_info() -> None:
     house = House()
     async with calling(house) as (_, caller):

@@ -237,7 +237,7 @@ async def test_a_transfer_is_followed_to_its_end() -> None:
     async with ends() as (agent, callee):
         takes(callee)
         placed = await calling(agent, callee)
-        placed.call.media(Guest(line=None), "", placed.answer_sdp)  # type: ignore[arg-type]  # nobody speaks
+        placed.call.media(Guest(line=None), placed.answer_sdp, OFFER)  # type: ignore[arg-type]  # nobody speaks
 
         def on(request: Request) -> None:
             if request.method == "REFER":
