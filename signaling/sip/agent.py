@@ -219,7 +219,10 @@ class UserAgent:
         task.add_done_callback(self._finished)
 
     def over(self, call: Ending) -> None:
-        self._dialogs.pop(call.dialog.id, None)
+        party = self._dialogs.pop(call.dialog.id, None)
+        # Nor may what is left of its transactions keep it: behind it is a session with seconds of audio.
+        for key in [key for key, each in self._invites.items() if each is party]:
+            del self._invites[key]
 
     # For calls of ours
 
@@ -272,7 +275,8 @@ class UserAgent:
             except OSError as error:
                 raise Unreachable(f"{host} cannot be resolved: {error.strerror}") from error
             host = str(found[0][4][0])
-        if near is not None and (near.transport, near.host) == (transport, host) and near.connection:
+        stands = near is not None and self._connections.stands(near)
+        if near is not None and stands and (near.transport, near.host) == (transport, host):
             return (
                 near
                 if near.reliable

@@ -89,6 +89,10 @@ class Connections:
         self._doors.setdefault(transport, bound)
         return bound
 
+    def stands(self, flow: Flow) -> bool:
+        """What came by this flow can be answered by it."""
+        return flow.connection in (self._udp if flow.transport == "udp" else self._streams)
+
     def send(self, message: Send) -> None:
         """Now, or as soon as there is a connection. What fails is told to the owner."""
         flow = message.flow

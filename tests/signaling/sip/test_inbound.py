@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -46,6 +48,21 @@ async def calling(
 ) -> AsyncIterator[tuple[UserAgent, Phone]]:
     async with agent(house, config) as (made, doors), phone(doors[transport], transport=transport) as caller:
         yield made, caller
+
+
+async def test_a_call_that_is_over_is_kept_by_nothing() -> None:
+    """Behind it is a session, with seconds of audio."""
+    house = House()
+    async with calling(house) as (made, caller):
+        await answered(caller)
+        left = weakref.ref(house.guests[0])
+        caller.request("BYE")
+        await caller.response(200, method="BYE")
+        await eventually(lambda: made.calls == 0)
+        house.guests.clear()
+        gc.collect()
+
+        assert left() is None
 
 
 async def answered(caller: Phone, **invite: str) -> None:
@@ -105,6 +122,30 @@ async def test_the_house_hangs_up() -> None:
 
         assert bye.uri == f"sip:phone@{caller.me[0]}:{caller.me[1]};transport=tcp"
         assert "tag=phone" in (bye.get("To") or "")
+
+
+async def test_a_goodbye_finds_a_bridge_that_has_restarted() -> None:
+    """The connection that the call came by is gone; the Contact says where to connect to."""
+    house = House()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    bridge = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with agent(house) as (_, doors):
+        async with phone(doors["tcp"], transport="tcp") as caller:
+            caller.me = bridge.sockets[0].getsockname()[:2]
+            await answered(caller)
+            caller.request("OPTIONS")  # its answer says that the ACK has come, too
+            await caller.response(200, method="OPTIONS")
+        house.guests[0].line.hung_up()
+        bye = await asyncio.wait_for(heard.get(), 5)
+
+    bridge.close()
+    await bridge.wait_closed()
+    assert bye.startswith(b"BYE sip:phone@127.0.0.1:")
 
 
 async def test_the_house_hangs_up_before_it_has_answered() -> None:
