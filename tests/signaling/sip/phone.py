@@ -55,6 +55,13 @@ class Phone:
     _send: object = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     me: tuple[str, int] = ("127.0.0.1", 0)
+    target: str = ""  # of requests, once there is a proxy in the way
+    routes: list[str] = field(default_factory=list)
+
+    def follow(self, answer: Response) -> None:
+        """From now on requests go where this answer says (RFC 3261 section 12.1.2)."""
+        self.target = (answer.get("Contact") or "").partition("<")[2].partition(">")[0]
+        self.routes = [value for line in answer.every("Record-Route") for value in line.split(",")][::-1]
 
     def send(self, text: str | bytes) -> None:
         data = text.replace("\n", "\r\n").encode() if isinstance(text, str) else text
@@ -69,8 +76,10 @@ class Phone:
             cseq = self.cseq
         branch = branch or f"z9hG4bK{next(numbers)}"
         tag = f";tag={self.remote_tag}" if self.remote_tag and method != "CANCEL" else ""
+        uri = self.target or f"sip:+81312345678@{self.host}:{self.port}"
+        headers = "".join(f"Route: {route.strip()}\n" for route in self.routes) + headers
         self.send(
-            f"{method} sip:+81312345678@{self.host}:{self.port} SIP/2.0\n"
+            f"{method} {uri} SIP/2.0\n"
             f"Via: SIP/2.0/{self.transport.upper()} {self.me[0]}:{self.me[1]};branch={branch};rport\n"
             f"Max-Forwards: 70\nFrom: <sip:+819012345678@trunk>;tag=phone\n"
             f"To: <sip:+81312345678@{self.host}>{tag}\nCall-ID: {self.call_id}\nCSeq: {cseq} {method}\n"
@@ -158,14 +167,21 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def phone(
-    port: int, *, transport: str = "udp", host: str = "127.0.0.1", ssl: object = None
+    port: int,
+    *,
+    transport: str = "udp",
+    host: str = "127.0.0.1",
+    ssl: object = None,
+    local: str | None = None,
 ) -> AsyncIterator[Phone]:
     """One at this agent's door."""
     made = Phone(host=host, port=port, transport=transport)
     loop = asyncio.get_running_loop()
     if transport == "udp":
         protocol = _Datagrams(made)
-        way, _ = await loop.create_datagram_endpoint(lambda: protocol, remote_addr=(host, port))
+        way, _ = await loop.create_datagram_endpoint(
+            lambda: protocol, remote_addr=(host, port), local_addr=(local, 0) if local else None
+        )
         made._send, made.me = way.sendto, way.get_extra_info("sockname")[:2]
         try:
             yield made
