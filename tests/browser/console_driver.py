@@ -34,13 +34,13 @@ class ConsolePage:
         await self.page.locator(".console-page").wait_for()
         await expect(self.page.locator(".connection-up")).to_have_count(1)
 
-    async def until_strip(self, *kinds: str, timeout_s: float = 10) -> str:
+    async def until_strip(self, *kinds: str, timeout_s: float = 30) -> str:
         """Wait until the person's line shows one of: idle, rings, mine, resume, listen, barge."""
         found = self.page.locator(", ".join(f'[data-strip="{kind}"]' for kind in kinds))
         await found.wait_for(timeout=timeout_s * 1000)
         return str(await found.get_attribute("data-strip"))
 
-    async def talking(self, timeout_s: float = 10) -> None:
+    async def talking(self, timeout_s: float = 30) -> None:
         """Wait until this person's voice path is up and the call is theirs."""
         await expect(self.strip.locator('[data-action="hold"]')).to_have_attribute(
             "aria-disabled", "false", timeout=timeout_s * 1000

@@ -166,8 +166,8 @@ async def test_what_was_cut_off_is_not_in_the_recording(house: OpenHouse, tmp_pa
     begins, ends = speech_ms(right, pause_ms=200)
     assert abs(ends - begins - cut.data["heard_ms"]) < 150  # sent, less 40 ms on its way
     said_at, said_until = speech_ms(left)
-    # The simulator cuts at the first loud frame; each side may be 40 ms off.
-    assert abs(said_at - ends) < 100
+    # The simulator cuts at the first loud frame; each side may be 40 ms off, and a busy machine two frames more.
+    assert abs(said_at - ends) < 150
     assert 600 < said_until - said_at < 900
 
 

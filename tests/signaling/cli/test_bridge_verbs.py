@@ -146,3 +146,14 @@ def test_check_tries_the_certificate(cordboard: Run, certificate: dict[str, str]
 
     assert "certificate and key do not load" in done.stdout
     assert done.returncode == 1
+
+
+def test_the_demo_with_a_telephone_names_what_it_needs(cordboard: Run, tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+
+    done = cordboard("demo", PATH=str(empty))
+
+    assert done.returncode == 1
+    assert "apt-get install" in done.stderr
+    assert "baresip-core" in done.stderr

@@ -17,6 +17,7 @@ import pytest
 from realtime.simulator.script import Script
 from realtime.simulator.server import Simulator
 from signaling.web.tokens import TokenSigner
+from tests.fakes.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
 SECRET = "a-secret-for-tests-of-more-than-32-bytes"
@@ -305,19 +306,28 @@ async def running(tmp_path, *arguments, **variables):
 async def test_events_are_printed_as_they_happen_until_interrupted(tmp_path, redis_url):
     import redis.asyncio
 
-    from storage.channels import calls_channel
-    from storage.codec import encode
     from tests.fakes.call_story import stamped, whole_call
 
     story = stamped(whole_call())
     types = ["--type", "call.*", "--type", "transcript.final"]
+    async with redis.asyncio.from_url(redis_url) as client:
+        before = {each["id"] for each in await client.client_list()}
+
+        async def subscribed() -> bool:
+            return any(each["id"] not in before and int(each["psub"]) for each in await client.client_list())
+
+        await _tail(client, subscribed, story, types, tmp_path, redis_url)
+
+
+async def _tail(client, subscribed, story, types, tmp_path, redis_url):
+    from storage.channels import calls_channel
+    from storage.codec import encode
+
     async with (
-        redis.asyncio.from_url(redis_url) as client,
         running(tmp_path, "events", "tail", "--json", *types, REDIS_URL=redis_url) as tail,
-        asyncio.timeout(20),
+        asyncio.timeout(30),
     ):
-        while not await client.pubsub_numpat():  # noqa: ASYNC110 - Redis tells nobody who subscribes
-            await asyncio.sleep(0.05)
+        await eventually(subscribed)
         for envelope in story:
             await client.publish(calls_channel("default", envelope.call_id), encode(envelope))
         wanted = [e for e in story if e.type.startswith("call.") or e.type == "transcript.final"]
