@@ -16,18 +16,16 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from signaling.sip.addresses import Uri, read_uri
-from signaling.sip.call import ALLOW, EXTENSIONS, SUPPORTED
+from signaling.sip.addresses import Uri
 from signaling.sip.connections import Connections
 from signaling.sip.dialogs import DialogId, dialog_of
 from signaling.sip.digest import Challenger, Credentials
 from signaling.sip.flow import Flow, Transport
 from signaling.sip.inbound import InboundCall
-from signaling.sip.message import Headers, Request, Response, reply, tag_of
-from signaling.sip.offers import has_foreign_body
+from signaling.sip.message import Request, Response, reply, tag_of
 from signaling.sip.ports import Ending, House, Unreachable
 from signaling.sip.reader import Limits, Malformed, read
-from signaling.sip.session_timer import MIN_SE, too_small
+from signaling.sip.reception import first_answer
 from signaling.sip.timers import PATIENCE
 from signaling.sip.transactions import (
     AckArrived,
@@ -47,10 +45,6 @@ log = logging.getLogger(__name__)
 
 RETRY_WHEN_BUSY_S: Final = 1  # calls being set up are through within seconds
 GOODBYES_S: Final = 3.0  # that BYEs may take when the process stops
-ELSEWHERE: Final = frozenset({"REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "NOTIFY", "REFER"})
-"""Methods that exist and that nobody may use here outside a call: 405. Others: 501."""
-WITHIN: Final = frozenset({"BYE", "INFO", "UPDATE", "PRACK"})
-"""Methods that make sense only within a call: 481."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -368,6 +362,8 @@ class UserAgent:
                         told(None)
         except Exception:
             log.exception("sip.step_failed")  # one call's fault must not be another's
+            if isinstance(effect, Arrived):
+                self._refuse(effect.key, effect.request, 500)
 
     def _party(self, request: Request) -> Party | None:
         dialog = dialog_of(request)
@@ -383,58 +379,30 @@ class UserAgent:
                 self._invites[key] = party
                 self._loop.call_later(2 * PATIENCE, self._invites.pop, key, None)
             party.receive(key, request)
-        elif request.method == "OPTIONS":
-            self._asked_how_we_are(key, request)
-        elif request.method == "INVITE":
-            self._invited_by(key, request, flow)
-        elif request.method in WITHIN:
-            self._refuse(key, request, 481)
-        elif request.method in ELSEWHERE:
-            self._refuse(key, request, 405, ("Allow", ALLOW))
         else:
-            self._refuse(key, request, 501, ("Allow", ALLOW))
+            self._met(key, request, flow)
 
-    def _asked_how_we_are(self, key: Key, request: Request) -> None:
-        """The bridge's health check (RFC 3261 section 11): 503 while no call would be taken."""
-        if self._not_understood(key, request):
-            return
+    def _met(self, key: Key, request: Request, flow: Flow) -> None:
+        """A request outside of any call."""
         closed = self._house.closed_for_s()
-        if closed is not None:
-            self._refuse(key, request, 503, ("Retry-After", str(closed)))
-        else:
-            self._refuse(
-                key,
-                request,
-                200,
-                ("Allow", ALLOW),
-                ("Accept", "application/sdp, application/dtmf-relay"),
-                ("Supported", SUPPORTED),
-            )
-
-    def _invited_by(self, key: Key, request: Request, flow: Flow) -> None:
-        if self._not_understood(key, request) or not self._is_known(key, request):
+        if request.method == "INVITE" and closed is None and self._pending >= self._config.max_pending:
+            closed = RETRY_WHEN_BUSY_S
+        answer = first_answer(request, closed_for_s=closed, challenger=self._challenger, now=self.now())
+        if answer is not None:
+            response = reply(request, answer.status, tag=secrets.token_hex(8), headers=answer.headers)
+            if answer.forget:
+                self._transactions.shed(key, response)
+            else:
+                self.respond(key, response)
             return
-        accepts = [word.partition(";")[0].strip().lower() for word in request.tokens("Accept")]
-        closed = self._house.closed_for_s()
-        if too_small(request):
-            self._refuse(key, request, 422, ("Min-SE", str(MIN_SE)))
-        elif has_foreign_body(request):
-            self._refuse(key, request, 415, ("Accept", "application/sdp"), ("Accept-Encoding", "identity"))
-        elif accepts and not {"application/sdp", "application/*", "*/*"} & set(accepts):
-            self._refuse(key, request, 406)  # RFC 4475 section 3.3.15: an answer could not be given
-        elif closed is not None or self._pending >= self._config.max_pending:
-            # However many come: each costs one answer, and leaves nothing behind.
-            retry = ("Retry-After", str(closed or RETRY_WHEN_BUSY_S))
-            self._transactions.shed(key, reply(request, 503, tag=secrets.token_hex(8), headers=(retry,)))
-        else:
-            try:
-                inbound = InboundCall(self, self._house, key, request, flow)
-            except ValueError:
-                self._refuse(key, request, 400)
-                return
-            self._invites[key] = inbound
-            self._dialogs[inbound.call.dialog.id] = inbound
-            self.spawn(self._take(key, inbound), "call")
+        try:
+            inbound = InboundCall(self, self._house, key, request, flow)
+        except ValueError:  # no Contact, and so no dialog
+            self._refuse(key, request, 400)
+            return
+        self._invites[key] = inbound
+        self._dialogs[inbound.call.dialog.id] = inbound
+        self.spawn(self._take(key, inbound), "call")
 
     async def _take(self, key: Key, inbound: InboundCall) -> None:
         self._pending += 1
@@ -445,28 +413,8 @@ class UserAgent:
             # For a 2xx that is never acknowledged.
             self._loop.call_later(2 * PATIENCE, self._invites.pop, key, None)
 
-    def _not_understood(self, key: Key, request: Request) -> bool:
-        unknown = [word for word in request.tokens("Require") if word.lower() not in EXTENSIONS]
-        if read_uri(request.uri).scheme not in ("sip", "sips", "tel"):
-            self._refuse(key, request, 416)
-        elif unknown:
-            self._refuse(key, request, 420, ("Unsupported", ", ".join(unknown)))
-        else:
-            return False
-        return True
-
-    def _is_known(self, key: Key, request: Request) -> bool:
-        if self._challenger is None:
-            return True
-        verdict = self._challenger.check(request.get("Authorization"), request.method, self.now())
-        if verdict:
-            return True
-        self._refuse(key, request, 401, *self._challenger.challenge(self.now(), stale=verdict is None))
-        return False
-
-    def _refuse(self, key: Key, request: Request, status: int, *headers: tuple[str, str]) -> None:
-        lines: Headers = headers
-        self.respond(key, reply(request, status, tag=secrets.token_hex(8), headers=lines))
+    def _refuse(self, key: Key, request: Request, status: int) -> None:
+        self.respond(key, reply(request, status, tag=secrets.token_hex(8)))
 
     def _address(self, transport: Transport) -> tuple[str, int]:
         host, port = self._connections.address(transport)

@@ -184,6 +184,10 @@ class Call:
             warning = ("Warning", WARNING.format(error.detail.replace('"', "'")))
             self._respond(key, request, 488, headers=(warning,))
             return
+        except Exception:
+            log.exception("sip.change_failed")
+            self._respond(key, request, 500)
+            return
         finally:
             self._theirs_open = None
         if self.over.is_set():

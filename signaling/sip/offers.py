@@ -13,7 +13,6 @@ from email.parser import BytesParser
 from typing import Final
 
 from media.sdp import Offer, read_offer
-from signaling.sip.addresses import split_outside_quotes
 from signaling.sip.message import Request, Response
 
 ANSWERED_WITH: Final = {
@@ -85,7 +84,7 @@ def sdp_of(message: Request | Response) -> str | None:
     if not message.body:
         return None
     content_type = message.get("Content-Type") or "application/sdp"
-    kind = split_outside_quotes(content_type, ";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/sdp":
         return message.body.decode("utf-8", "replace")
     if kind.startswith("multipart/"):
@@ -105,10 +104,7 @@ def has_foreign_body(request: Request) -> bool:
     ):
         return False
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
-    try:
-        return encoding != "identity" or sdp_of(request) is None
-    except ValueError:
-        return True
+    return encoding != "identity" or sdp_of(request) is None
 
 
 def _old_hold(text: str, offer: Offer) -> bool:

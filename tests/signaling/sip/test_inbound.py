@@ -14,7 +14,9 @@ import pytest
 
 from signaling.sip import inbound, timers
 from signaling.sip.agent import AgentConfig, Listen, UserAgent
+from signaling.sip.message import Request, reply
 from signaling.sip.ports import Declined
+from signaling.sip.reader import read
 from tests.fakes.eventually import eventually
 from tests.signaling.sip.house import House
 from tests.signaling.sip.phone import ANSWER, OFFER, Phone, phone
@@ -130,7 +132,11 @@ async def test_a_goodbye_finds_a_bridge_that_has_restarted() -> None:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        data = await reader.readuntil(b"\r\n\r\n")
+        bye = read(data)
+        assert isinstance(bye, Request)
+        writer.write(reply(bye, 200).write())
+        heard.put_nowait(data)
         writer.close()
 
     bridge = await asyncio.start_server(listen, "127.0.0.1", 0)
@@ -345,6 +351,28 @@ async def test_an_ack_without_the_answer_it_owes_ends_the_call() -> None:
         caller.ack()
         caller.reply(await caller.asked("BYE"), 200)
         await house.guests[0].until(("hung_up", "error"))
+
+
+async def test_a_bug_behind_a_request_is_a_500_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    async with calling(house) as (_, caller):
+        await answered(caller)
+        guest = house.guests[0]
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        guest.digit = broken  # type: ignore[method-assign]  # the house's fault, not ours
+        caller.request("INFO", body="5", headers="Content-Type: application/dtmf\n")
+        await caller.response(500)
+        guest.hold = broken  # type: ignore[method-assign]
+        caller.invite(body=OFFER.replace("a=sendrecv", "a=sendonly"))
+        await caller.response(500, count=2)
+        caller.request("ACK", cseq=caller.cseq, branch=caller.invite_branch)
+        caller.request("BYE")
+        await caller.response(200, method="BYE")
+
+    assert "a bug" in caplog.text
 
 
 async def test_keys_come_by_info() -> None:
