@@ -5,10 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check pages soak foreign bench lock clean
+.PHONY: demo demo-sip test check pages soak foreign bench lock clean
 
 demo: $(VENV)/.demo pages
 	@exec $(BIN)/cordboard demo
+
+# The same with a telephone line: needs Debian's kamailio, rtpengine-daemon and baresip-core, and says so.
+demo-sip: $(VENV)/.demo pages
+	@exec $(BIN)/cordboard bridge demo
 
 test: $(VENV)/.test pages debian-packages check
 	$(BIN)/pytest $(PYTEST_ARGS)

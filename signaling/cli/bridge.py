@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from signaling.cli.bridge_demo import demo
 from signaling.cli.environment import read_settings
 from signaling.cli.failure import ExitCode, Failure
 
@@ -31,6 +32,9 @@ SOURCES: Final = Path(__file__).parents[2] / "deploy" / "bridge"
 PROGRAMS: Final = {"kamailio": "kamailio", "rtpengine": "rtpengine-daemon"}  # program: Debian package
 TLS_PACKAGE: Final = "kamailio-tls-modules"
 CHECK_WITHIN_S: Final = 20.0  # `kamailio -c` needs a tenth of a second
+
+
+app.command("demo")(demo)
 
 
 @app.callback()
@@ -50,7 +54,7 @@ def render(
 ) -> None:
     """Write kamailio.cfg and what belongs to it; files of an earlier run are replaced."""
     settings = read_settings().bridge
-    files = _files(settings, installed_in or str(output.resolve()))
+    files = files_of(settings, installed_in or str(output.resolve()))
     try:
         write(files, output)
     except OSError as error:
@@ -112,7 +116,8 @@ def look(settings: BridgeSettings) -> Iterator[Finding]:
         yield _kamailio(settings)
 
 
-def _files(settings: BridgeSettings, folder: str) -> dict[str, str]:
+def files_of(settings: BridgeSettings, folder: str) -> dict[str, str]:
+    """Everything that Kamailio and rtpengine read, by name. Raises Failure."""
     from signaling.bridge_config import BridgeNotSet
     from signaling.bridge_config import render as rendered
 
@@ -197,7 +202,7 @@ def _kamailio(settings: BridgeSettings) -> Finding:
     from signaling.cli.check import Finding
 
     with tempfile.TemporaryDirectory(prefix="cordboard-bridge-") as folder:
-        write(_files(settings, folder), Path(folder))
+        write(files_of(settings, folder), Path(folder))
         try:
             done = subprocess.run(  # noqa: S603 - a fixed command, on files of ours
                 ["kamailio", "-c", "-E", "-f", str(Path(folder) / KAMAILIO_CFG)],  # noqa: S607 - wherever it is

@@ -269,7 +269,8 @@ class Demo:
             )
         if not pages_built():
             off.append(f"the pages are not built: {BUILD_COMMAND}")
-        off.append("phone lines (SIP): not in this version")
+        if not self._settings.sip.listen:
+            off.append("phone lines (SIP): `make demo-sip` shows one; deploy/bridge/README.md")
         lines += [f"  {'Off' if index == 0 else '':<9} {line}" for index, line in enumerate(off)]
         return "\n".join([*lines, ""])
 

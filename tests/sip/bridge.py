@@ -1,7 +1,8 @@
 """The bridge for tests: Debian's Kamailio and rtpengine on loopback, with files that `render` made.
 
 127.0.0.20 faces the trunk and 127.0.0.21 the media servers; telephones call from 127.0.0.10, servers are at
-127.0.0.30. Both programs die with the test run, even by SIGKILL (`setpriv --pdeathsig`).
+127.0.0.30. Both programs end with the test run, even by SIGKILL (`setpriv --pdeathsig`); by SIGTERM, because the
+children of Kamailio do not notice when it is killed.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Program:
     def __init__(self, name: str, *arguments: str, folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = [program("setpriv"), "--pdeathsig", "KILL", program(name), *arguments]
+        self._command = [program("setpriv"), "--pdeathsig", "TERM", program(name), *arguments]
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 
@@ -130,12 +131,12 @@ class Bridge:
         await self._until(self.rtpengine, self._rtpengine_answers)
 
     async def server_is(self, server: str, state: str, *, within_s: float = 15.0) -> None:
-        """Until the dispatcher holds the server for A (good) or I (gone, draining, full)."""
+        """Until the dispatcher has asked the server and holds it for A (good) or I (gone, draining, full)."""
 
         async def so() -> bool:
             listed = await self.ask_kamailio("dispatcher.list")
-            found = re.search(rf"URI: sip:{re.escape(server)};.*?FLAGS: (\w)", listed, re.S)
-            return found is not None and found[1] == state
+            found = re.search(rf"URI: sip:{re.escape(server)};.*?FLAGS: (\w\w)", listed, re.S)
+            return found is not None and found[1] == f"{state}P"
 
         await self._until(self.kamailio, so, within_s=within_s)
 

@@ -35,3 +35,9 @@ def likeness(heard: Samples, reference: Samples) -> float:
         windows = np.sqrt(np.maximum(energy[RATE:] - energy[:-RATE], 1.0))
         best.append(float(np.max(product[:places] / windows) / np.sqrt(np.sum(piece**2))))
     return float(np.median(best))
+
+
+def at_24k(heard: Samples) -> bytes:
+    """For speech recognition: 24 kHz mono s16le."""
+    at = np.arange(len(heard) * 3) / 3
+    return np.interp(at, np.arange(len(heard)), heard).astype("<i2").tobytes()

@@ -20,7 +20,7 @@ from realtime.simulator.speech import synthesize, transcribe
 from tests.scenarios.house import House, open_house
 from tests.scenarios.test_a_call_end_to_end import rows_of
 from tests.sip.bridge import MEDIA_SIDE, SERVERS, TELEPHONES, Bridge, Program, free_port, open_bridge
-from tests.sip.sound import Samples, likeness, unmistakable
+from tests.sip.sound import Samples, at_24k, likeness, unmistakable
 from tests.sip.telephone import RATE, telephone
 
 GREETING_MS = 4_000
@@ -75,11 +75,6 @@ def greets(asked: Asked) -> Reply:
 def at_8k(pcm24k: bytes) -> Samples:
     """Every third sample: what is said here has next to nothing above 4 kHz."""
     return np.frombuffer(pcm24k, dtype="<i2")[::3].astype(np.int16)
-
-
-def at_24k(heard: Samples) -> bytes:
-    at = np.arange(len(heard) * 3) / 3
-    return np.interp(at, np.arange(len(heard)), heard).astype("<i2").tobytes()
 
 
 def words(text: str) -> list[str]:
