@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from realtime.simulator.speech import transcribe
 from tests.sip.bridge import free_port
 from tests.sip.sound import at_24k
@@ -17,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 WITHIN_S = 180  # servers, speech models and a call of half a minute, on a busy machine
 
 
+@pytest.mark.soak  # the whole demo, twice started: it has its minute there
 async def test_one_command_shows_a_telephone_call_from_greeting_to_goodbye(tmp_path: Path) -> None:
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "signaling", "bridge", "demo", "--port", str(free_port("127.0.0.1")),

