@@ -18,30 +18,25 @@ from realtime.server_events import (
     TranscriptionCompleted,
     TranscriptionFailed,
 )
-from realtime.session_config import PCM_24K, leading_padding_ms
+from realtime.session_config import PCM_24K, transcription
 
 # Utterances whose words have not come yet. A person does not say more at once than the model can write down.
 MOST_PENDING = 32
+PADDING_MS = 300  # of audio before the speech that the session counts to it, as it is told to
 
 
 def transcription_config(agent: Agent) -> dict[str, Any]:
     """The body of `session.update` for one voice. Turns end by loudness: nobody waits for an answer here."""
-    transcription: dict[str, Any] = {"model": agent.transcription.model}
-    languages = agent.transcription.languages or [agent.language.split("-")[0]]
-    if len(languages) == 1:
-        transcription["language"] = languages[0]
-    else:
-        transcription["languages"] = languages
     return {
         "type": "transcription",
         "audio": {
             "input": {
                 "format": PCM_24K,
-                "transcription": transcription,
+                "transcription": transcription(agent),
                 "turn_detection": {
                     "type": "server_vad",
                     "silence_duration_ms": 500,
-                    "prefix_padding_ms": 300,
+                    "prefix_padding_ms": PADDING_MS,
                 },
             }
         },
@@ -66,14 +61,8 @@ class OneVoice:
     wait for their words; the oldest is given up.
     """
 
-    padding_ms: int = 300
     _starts: dict[str, int] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, agent: Agent) -> OneVoice:
-        """For the session that `transcription_config(agent)` configures."""
-        return cls(padding_ms=leading_padding_ms(agent) or 300)
 
     @property
     def pending(self) -> bool:
@@ -84,7 +73,7 @@ class OneVoice:
         """One server event; an utterance when its words have come and are not empty."""
         match event:
             case SpeechStarted(item_id=item_id, audio_start_ms=began):
-                self._starts[item_id] = max(0, (began or 0) + self.padding_ms)
+                self._starts[item_id] = max(0, (began or 0) + PADDING_MS)
                 while len(self._starts) > MOST_PENDING:
                     self._forget(next(iter(self._starts)))
             case SpeechStopped(item_id=item_id, audio_end_ms=end):

@@ -16,13 +16,6 @@ def session_config(
     agent: Agent, *, instructions: str, tools: Sequence[ToolSpec], listening: bool = True
 ) -> dict[str, Any]:
     """The whole configuration of a call's session; not `listening`: it takes no turn before it is told to."""
-    transcription: dict[str, Any] = {"model": agent.transcription.model}
-    # Without one, noise is written down as words of whatever language it resembles.
-    languages = agent.transcription.languages or [agent.language.split("-")[0]]
-    if len(languages) == 1:
-        transcription["language"] = languages[0]
-    else:
-        transcription["languages"] = languages
     noise_reduction = {"type": agent.noise_reduction} if agent.noise_reduction is not None else None
     return {
         "type": "realtime",
@@ -31,7 +24,7 @@ def session_config(
         "audio": {
             "input": {
                 "format": PCM_24K,
-                "transcription": transcription,
+                "transcription": transcription(agent),
                 "noise_reduction": noise_reduction,  # before the voice detection, which then hears less echo
                 "turn_detection": turn_detection(agent) if listening else None,
             },
@@ -40,6 +33,18 @@ def session_config(
         "tools": [tool.as_session_tool() for tool in tools],
         "tool_choice": "auto",
     }
+
+
+def transcription(agent: Agent) -> dict[str, Any]:
+    """How a voice on this agent's calls is written down."""
+    told: dict[str, Any] = {"model": agent.transcription.model}
+    # Without one, noise is written down as words of whatever language it resembles.
+    languages = agent.transcription.languages or [agent.language.split("-")[0]]
+    if len(languages) == 1:
+        told["language"] = languages[0]
+    else:
+        told["languages"] = languages
+    return told
 
 
 def listening_config(agent: Agent, *, instructions: str) -> dict[str, Any]:

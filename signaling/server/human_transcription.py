@@ -75,7 +75,7 @@ class _Session:
         self._opening: asyncio.Task[None] | None = None
         self._try_at = 0.0
         self._waiting: list[tuple[bytes, float]] = []
-        self._written = OneVoice.of(agent)
+        self._written = OneVoice()
         self._settled = asyncio.Event()
         self._committed = False  # the last commit has been answered
         self._appended_ms = 0
@@ -156,7 +156,7 @@ class _Session:
         self._send_waiting()
 
     def _configure(self) -> None:
-        self._written = OneVoice.of(self._agent)
+        self._written = OneVoice()
         self._appended_ms = 0
         self._configured = True
         self._updates += 1
